@@ -1,0 +1,2 @@
+//! Placeholder header, replaced with the first code of this crate.
+fn main() {}
