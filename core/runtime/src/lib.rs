@@ -1,1 +1,3 @@
 //! Placeholder header, replaced with the first code of this crate.
+
+pub mod users;
