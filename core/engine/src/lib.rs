@@ -1,1 +1,63 @@
-//! Placeholder header, replaced with the first code of this crate.
+//! The engine: containers, images, networks and their policy, without a word of HTTP or WebAssembly.
+//!
+//! A walk. [`Engine`] is what the API holds: cheap to clone, one async method a verb, one file a verb (`create.rs`,
+//! `start.rs`, …: the same file names as in `core/api` and `cli`). [`record`] is what is durable of a container;
+//! `container` is the same in memory, with its one transition at a time; `tables` keeps both in `davit.db`.
+//! [`site`] reads the site's file, [`policy`] holds the ports that it chose: a reload swaps them as a whole. `spec` turns
+//! a record into what the runtime launches; `supervise` follows a running container to its end; `reaper` takes down what
+//! need not be waited for; `recover` is what a new daemon does first. `pull` and `push` join the registry to the store.
+
+mod attach;
+mod container;
+mod create;
+mod engine;
+mod error;
+mod events;
+mod exec;
+mod files;
+mod images;
+mod info;
+mod inspect;
+mod kill;
+mod leases;
+mod lifecycle;
+mod list;
+mod login;
+mod logs;
+mod names;
+mod networks;
+pub mod policy;
+mod pull;
+mod push;
+mod reaper;
+pub mod record;
+mod recover;
+mod reload;
+mod remove;
+mod rename;
+mod resize;
+mod restart;
+pub mod site;
+mod spec;
+mod start;
+mod stop;
+mod supervise;
+mod tables;
+mod top;
+mod volumes;
+mod wait;
+
+pub use attach::{AttachOptions, Attached, Output, StdinSink};
+pub use create::Created;
+pub use engine::{Engine, EngineOptions};
+pub use error::{EngineError, Kind};
+pub use events::{EventFilter, EventStream};
+pub use exec::{ExecDetails, ExecOptions};
+pub use images::{HistoryItem, ImageDetails, ImageSummary, Removed};
+pub use info::{Info, Version};
+pub use inspect::{ContainerDetails, EndpointDetails, NetworkDetails, VolumeDetails};
+pub use list::ListFilter;
+pub use logs::{LogOptions, LogStream};
+pub use pull::{Progress, ProgressStream};
+pub use remove::RemoveOptions;
+pub use wait::{WaitCondition, WaitResult};

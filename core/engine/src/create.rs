@@ -1,0 +1,235 @@
+//! `create`: policy judges the request, the image's configuration is merged in, the storage driver lays out the root,
+//! and the record is written. Nothing runs yet.
+
+use crate::{
+    Engine, EngineError, Kind,
+    container::Container,
+    images::store_error,
+    record::{ContainerRecord, ProcessRecord, State},
+};
+use davit_model::{
+    container::ContainerSpec,
+    id::{Caller, ContainerId, ObjectName},
+};
+use serde::Deserialize;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What was made.
+#[derive(Clone, Debug)]
+pub struct Created {
+    /// Its id.
+    pub id: ContainerId,
+    /// What the client should know.
+    pub warnings: Vec<String>,
+}
+
+/// The part of an image's configuration that a container takes over (OCI image-spec, config.md, "config"). Go writes
+/// null for what is empty.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct ImageDefaults {
+    env: Option<Vec<String>>,
+    entrypoint: Option<Vec<String>>,
+    cmd: Option<Vec<String>>,
+    working_dir: Option<String>,
+    user: Option<String>,
+    labels: Option<BTreeMap<String, String>>,
+    exposed_ports: Option<BTreeMap<String, serde_json::Value>>,
+    pub(crate) volumes: Option<BTreeMap<String, serde_json::Value>>,
+    stop_signal: Option<String>,
+}
+
+const DEFAULT_PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+impl Engine {
+    /// Makes a container of an image that is there.
+    pub async fn create(
+        &self,
+        caller: &Caller,
+        name: Option<&str>,
+        spec: ContainerSpec,
+    ) -> Result<Created, EngineError> {
+        let name = name.map(|n| n.trim_start_matches('/').parse::<ObjectName>()).transpose();
+        let name = name.map_err(|e| EngineError::invalid(format!("Invalid container name: {e}")))?;
+        let image = self.inner.store.resolve(&spec.image).await.map_err(store_error)?;
+        let admitted = self.mutate_and_admit(caller, spec, image.manifest.as_ref()).await?;
+        let mut spec = admitted.spec;
+        let defaults = image_defaults(&image.config)?;
+        let id = new_id()?;
+        let hostname = spec.hostname.get_or_insert_with(|| id.short().to_owned()).clone();
+        if !spec.env.is_empty() && spec.env.keys().any(|k| k.is_empty() || k.contains(['=', '\0'])) {
+            return Err(EngineError::invalid("invalid environment variable: the name is empty or contains '='"));
+        }
+        let process = process_of(&spec, &defaults, &hostname)?;
+        let policy = self.inner.policy();
+        let driver = policy.storage(spec.storage_driver.as_deref())?;
+        if spec.network.is_empty() {
+            spec.network = "default".to_owned();
+        }
+        let name = match name {
+            Some(name) => {
+                self.inner.containers.reserve(&name, &id)?;
+                name
+            }
+            None => self.inner.containers.reserve_generated(&id)?,
+        };
+        let made = async {
+            let (mounts, volumes) = self.resolve_mounts(&spec, &defaults).await?;
+            let root = self.inner.store.prepare_root(&driver, &id, &image).await.map_err(store_error)?;
+            let labels = merged(defaults.labels.clone().unwrap_or_default(), &spec.labels);
+            let exposed: BTreeSet<String> = defaults
+                .exposed_ports
+                .iter()
+                .flat_map(|p| p.keys().cloned())
+                .chain(spec.exposed_ports.iter().cloned())
+                .collect();
+            let record = ContainerRecord {
+                id: id.clone(),
+                name: name.clone(),
+                created: jiff::Timestamp::now(),
+                caller: caller.0.clone(),
+                image: image.id.clone(),
+                image_manifest: image.manifest.clone(),
+                process,
+                labels,
+                exposed_ports: exposed.into_iter().collect(),
+                driver: driver.name().to_owned(),
+                root,
+                mounts,
+                state: State::default(),
+                endpoint: None,
+                spec,
+            };
+            self.inner.make_container_dir(&id)?;
+            self.inner.save(&record).await?;
+            self.inner.store.finish_root(&id).await.map_err(store_error)?;
+            Ok::<_, EngineError>((record, volumes))
+        };
+        let (record, warnings) = match made.await {
+            Ok(made) => made,
+            Err(e) => {
+                self.discard_files(&id).await;
+                self.inner.containers.release(&name);
+                return Err(e);
+            }
+        };
+        self.inner.containers.insert(Container::new(record.clone()));
+        self.publish("container.create", id.as_str(), event_attributes(&record));
+        Ok(Created { id, warnings: [admitted.warnings, warnings].concat() })
+    }
+}
+
+/// What every event about a container tells.
+pub(crate) fn event_attributes(record: &ContainerRecord) -> BTreeMap<String, String> {
+    let mut attributes = record.labels.clone();
+    attributes.insert("name".to_owned(), record.name.to_string());
+    attributes.insert("image".to_owned(), record.spec.image.clone());
+    attributes
+}
+
+pub(crate) fn image_defaults(config: &serde_json::Value) -> Result<ImageDefaults, EngineError> {
+    match config.get("config") {
+        None | Some(serde_json::Value::Null) => Ok(ImageDefaults::default()),
+        Some(config) => ImageDefaults::deserialize(config)
+            .map_err(|e| EngineError::invalid(format!("the image's configuration makes no sense: {e}"))),
+    }
+}
+
+fn new_id() -> Result<ContainerId, EngineError> {
+    Ok(ContainerId::from_bytes(&crate::engine::random()?))
+}
+
+fn merged(mut base: BTreeMap<String, String>, over: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    base.extend(over.iter().map(|(k, v)| (k.clone(), v.clone())));
+    base
+}
+
+fn process_of(spec: &ContainerSpec, image: &ImageDefaults, hostname: &str) -> Result<ProcessRecord, EngineError> {
+    let given = |list: &Option<Vec<String>>| list.clone().unwrap_or_default();
+    // An entry point of the request hides the image's command, as it was written for the image's entry point.
+    let (entrypoint, image_cmd) = match &spec.entrypoint {
+        Some(e) => (e.iter().filter(|_| e.as_slice() != [""]).cloned().collect(), Vec::new()),
+        None => (given(&image.entrypoint), given(&image.cmd)),
+    };
+    let cmd = spec.cmd.clone().filter(|c| !c.is_empty()).unwrap_or(image_cmd);
+    let args: Vec<String> = entrypoint.iter().chain(&cmd).cloned().collect();
+    if args.first().is_none_or(String::is_empty) {
+        return Err(EngineError::new(Kind::Invalid, "no command specified"));
+    }
+    let cwd = spec.working_dir.clone().or_else(|| image.working_dir.clone()).filter(|d| !d.is_empty());
+    let cwd = cwd.unwrap_or_else(|| "/".to_owned());
+    if !cwd.starts_with('/') {
+        return Err(EngineError::invalid(format!(
+            "the working directory '{cwd}' is invalid, it needs to be an absolute path"
+        )));
+    }
+    Ok(ProcessRecord {
+        args,
+        entrypoint,
+        cmd,
+        env: environment(spec, &given(&image.env), hostname),
+        cwd,
+        user: spec.user.clone().or_else(|| image.user.clone()).unwrap_or_default(),
+        stop_signal: spec.stop_signal.clone().or_else(|| image.stop_signal.clone()).unwrap_or("SIGTERM".to_owned()),
+    })
+}
+
+/// The engine's own, then the image's, then the request's; the last to name a variable wins, in its first place.
+fn environment(spec: &ContainerSpec, image: &[String], hostname: &str) -> Vec<String> {
+    let mut env = vec![DEFAULT_PATH.to_owned(), format!("HOSTNAME={hostname}")];
+    if spec.tty {
+        env.push("TERM=xterm".to_owned());
+    }
+    let name = |e: &str| e.split_once('=').map_or(e, |(n, _)| n).to_owned();
+    let mut set = |entry: String| match env.iter_mut().find(|e| name(e) == name(&entry)) {
+        Some(place) => *place = entry,
+        None => env.push(entry),
+    };
+    image.iter().for_each(|e| set(e.clone()));
+    for (key, value) in &spec.env {
+        if let Some(value) = value {
+            set(format!("{key}={value}"));
+        }
+    }
+    env.retain(|e| !matches!(spec.env.get(&name(e)), Some(None)));
+    env
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn list(items: &[&str]) -> Option<Vec<String>> {
+        Some(items.iter().map(|s| s.to_string()).collect())
+    }
+
+    fn image() -> ImageDefaults {
+        ImageDefaults { entrypoint: list(&["/e"]), cmd: list(&["c"]), env: list(&["PATH=/x", "A=1"]), ..Default::default() }
+    }
+
+    #[test]
+    fn commands_are_merged_as_docker_does() {
+        let args = |entrypoint, cmd| {
+            let spec = ContainerSpec { entrypoint, cmd, ..Default::default() };
+            process_of(&spec, &image(), "h").map(|p| p.args.join(" ")).map_err(|e| e.to_string())
+        };
+        assert_eq!(args(None, None).unwrap(), "/e c");
+        assert_eq!(args(None, list(&["d"])).unwrap(), "/e d");
+        assert_eq!(args(list(&["/f"]), None).unwrap(), "/f");
+        assert_eq!(args(list(&[""]), list(&["d"])).unwrap(), "d");
+        assert_eq!(args(list(&[]), None).unwrap_err(), "no command specified");
+    }
+
+    #[test]
+    fn the_request_overrides_and_removes_variables_of_the_image() {
+        let env = BTreeMap::from([("A".to_owned(), Some("2".to_owned())), ("HOSTNAME".to_owned(), None)]);
+        let spec = ContainerSpec { env, tty: true, ..Default::default() };
+        assert_eq!(environment(&spec, &image().env.unwrap(), "h"), ["PATH=/x", "TERM=xterm", "A=2"]);
+    }
+
+    #[test]
+    fn gos_nulls_are_empty() {
+        let config = serde_json::json!({ "config": { "Cmd": null, "Env": null, "Labels": null, "Volumes": {} } });
+        assert!(image_defaults(&config).unwrap().cmd.is_none());
+    }
+}

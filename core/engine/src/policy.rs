@@ -1,0 +1,158 @@
+//! The ports that the site's file chose. A reload makes a new [`Policy`] and swaps it in as a whole; work in flight
+//! keeps the one it began with.
+
+use crate::{error::EngineError, site::Site};
+use async_trait::async_trait;
+use davit_model::{
+    auth::RegistryAuth, lifecycle::FailMode, lifecycle::Lifecycle, network::NetworkDriver, reference::Reference,
+    storage::StorageDriver,
+};
+use std::{collections::BTreeMap, fmt, sync::Arc};
+
+/// Everything that a site decides, ready to be asked.
+#[derive(Debug, Default)]
+pub struct Policy {
+    /// Storage drivers by name.
+    pub storage: BTreeMap<String, Arc<dyn StorageDriver>>,
+    /// The driver of new containers and layers.
+    pub default_storage: String,
+    /// Authenticators by pattern, in order.
+    pub auth: Vec<(Pattern, Arc<dyn RegistryAuth>)>,
+    /// Network drivers by name.
+    pub network: BTreeMap<String, Arc<dyn NetworkDriver>>,
+    /// The driver of the default network.
+    pub default_network: String,
+    /// Lifecycle policies, in order.
+    pub lifecycle: Vec<Hooked>,
+    /// What is loaded, for people.
+    pub plugins: Vec<LoadedPlugin>,
+}
+
+/// A lifecycle policy with what happens when it cannot answer.
+#[derive(Clone, Debug)]
+pub struct Hooked {
+    /// The policy.
+    pub policy: Arc<dyn Lifecycle>,
+    /// What happens when it cannot answer.
+    pub fail: FailMode,
+}
+
+/// A plugin that is loaded.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct LoadedPlugin {
+    /// Its name in the site's file.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// What it can be: `storage`, `network`, `registry-auth`, `lifecycle`.
+    pub kinds: Vec<String>,
+    /// Digest of the component.
+    pub digest: String,
+    /// Where it came from.
+    pub source: String,
+    /// What it was granted, in words.
+    pub grants: Vec<String>,
+}
+
+impl Policy {
+    /// The storage driver of that name; none: the default.
+    pub fn storage(&self, name: Option<&str>) -> Result<Arc<dyn StorageDriver>, EngineError> {
+        let name = name.unwrap_or(&self.default_storage);
+        self.storage.get(name).cloned().ok_or_else(|| {
+            let known: Vec<&str> = self.storage.keys().map(String::as_str).collect();
+            EngineError::invalid(format!(
+                "no storage driver {name:?} in the site's file (there are: {})",
+                known.join(", ")
+            ))
+        })
+    }
+
+    /// The network driver of that name.
+    pub fn network(&self, name: &str) -> Result<Arc<dyn NetworkDriver>, EngineError> {
+        self.network.get(name).cloned().ok_or_else(|| {
+            let known: Vec<&str> = self.network.keys().map(String::as_str).collect();
+            EngineError::invalid(format!(
+                "no network driver {name:?} in the site's file (there are: {})",
+                known.join(", ")
+            ))
+        })
+    }
+
+    /// The authenticator for a reference: the first whose pattern matches.
+    pub fn auth(&self, reference: &Reference) -> Result<Arc<dyn RegistryAuth>, EngineError> {
+        let text = format!("{}/{}", reference.registry(), reference.repository());
+        self.auth_for(&text)
+    }
+
+    /// The authenticator for `registry` alone or `registry/repository`.
+    pub fn auth_for(&self, text: &str) -> Result<Arc<dyn RegistryAuth>, EngineError> {
+        self.auth.iter().find(|(p, _)| p.matches(text)).map(|(_, a)| a.clone()).ok_or_else(|| {
+            EngineError::new(
+                crate::Kind::Forbidden,
+                format!("no [[auth]] pattern of the site's file matches {text}; add one, then run: davit reload"),
+            )
+        })
+    }
+}
+
+/// A pattern over `registry/repository`: `*` stands for any run of letters, slashes included.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pattern(String);
+
+impl Pattern {
+    /// A pattern.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// Whether `text` matches from its beginning to its end. A pattern that names a registry alone (no slash, no
+    /// star) matches all of its repositories.
+    pub fn matches(&self, text: &str) -> bool {
+        if !self.0.contains(['*', '/']) {
+            return text == self.0 || text.strip_prefix(self.0.as_str()).is_some_and(|r| r.starts_with('/'));
+        }
+        let mut parts = self.0.split('*');
+        let Some(rest) = parts.next().and_then(|first| text.strip_prefix(first)) else { return false };
+        let mut rest = rest;
+        let mut parts = parts.peekable();
+        while let Some(part) = parts.next() {
+            if parts.peek().is_none() {
+                return rest.ends_with(part);
+            }
+            match rest.find(part) {
+                Some(at) => rest = rest.get(at + part.len()..).unwrap_or(""),
+                None => return false,
+            }
+        }
+        rest.is_empty()
+    }
+}
+
+/// Makes a [`Policy`] of a site's file: the daemon's part, because it knows what stands behind the ports.
+#[async_trait]
+pub trait PolicyLoader: Send + Sync + fmt::Debug {
+    /// Loads every plugin that the file names and probes it. An error leaves everything as it was.
+    async fn load(&self, site: &Site) -> Result<Policy, EngineError>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Pattern;
+
+    #[test]
+    fn patterns_match_whole_texts() {
+        for (pattern, text, want) in [
+            ("*", "docker.io/library/a", true),
+            ("docker.io/*", "docker.io/library/a", true),
+            ("docker.io/*", "docker.io.evil/library/a", false),
+            ("127.0.0.1:5000", "127.0.0.1:5000/x/y", true),
+            ("127.0.0.1:5000", "127.0.0.1:50001/x/y", false),
+            ("*.example/team-*/app", "r.example/team-a/app", true),
+            ("*.example/team-*/app", "r.example/team-a/app2", false),
+            ("a/b", "a/b", true),
+            ("a/b", "a/bc", false),
+        ] {
+            assert_eq!(Pattern::new(pattern).matches(text), want, "{pattern} {text}");
+        }
+    }
+}
