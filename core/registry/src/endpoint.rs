@@ -1,0 +1,138 @@
+//! Where a repository is asked for: the registry itself or its mirrors, each with a checked URL.
+
+use crate::{
+    ErrorKind, Registry, Session, failure,
+    origin::{Origin, may_be_plain},
+};
+use davit_model::reference::Reference;
+use reqwest::Url;
+use std::{collections::HashMap, sync::Mutex, time::Duration};
+
+/// One place that serves one repository.
+#[derive(Clone, Debug)]
+pub(crate) struct Target {
+    /// `host[:port]`, as policy knows it.
+    pub(crate) registry: String,
+    /// The repository's path there.
+    pub(crate) repository: String,
+    base: Url,
+}
+
+impl Target {
+    /// The origin that credentials are bound to.
+    pub(crate) fn origin(&self) -> Origin {
+        Origin::of(&self.base)
+    }
+
+    /// `/v2/`.
+    pub(crate) fn root(&self) -> Url {
+        let mut url = self.base.clone();
+        url.set_path("/v2/");
+        url
+    }
+
+    /// `/v2/<repository>/<parts>`.
+    pub(crate) fn url(&self, parts: &[&str]) -> Result<Url, ErrorKind> {
+        let mut url = self.base.clone();
+        url.path_segments_mut()
+            .map_err(|()| ErrorKind::Setting(format!("{} cannot be a registry's address", self.base)))?
+            .clear()
+            .push("v2")
+            .extend(self.repository.split('/'))
+            .extend(parts);
+        Ok(url)
+    }
+}
+
+/// Which scheme each registry that may be plain was found to speak.
+#[derive(Debug, Default)]
+pub(crate) struct Schemes(Mutex<HashMap<String, &'static str>>);
+
+/// How long a registry that may be plain has to show that it speaks TLS.
+const PROBE: Duration = Duration::from_secs(3);
+
+impl Registry {
+    /// The registry itself, without mirrors: for writing, and for what only it knows.
+    pub(crate) async fn registry_itself(&self, registry: &str, repository: &str) -> Result<Target, ErrorKind> {
+        let host = self.inner.options.hosts.get(registry).map_or(registry, String::as_str);
+        let base = self.with_scheme(host).await?;
+        Ok(Target { registry: registry.to_owned(), repository: repository.to_owned(), base })
+    }
+
+    /// The places to read `reference` from, best first: those that policy names, else the registry itself.
+    pub(crate) async fn targets(&self, session: &Session, reference: &Reference) -> Result<Vec<Target>, ErrorKind> {
+        let (registry, repository) = (reference.registry(), reference.repository());
+        let name = format!("{registry}/{repository}");
+        let known = session.said.lock().unwrap_or_else(|e| e.into_inner()).mirrors.get(&name).cloned();
+        let mirrors = match known {
+            Some(mirrors) => mirrors,
+            None => {
+                let mirrors = session.auth.resolve(registry, repository).await.map_err(ErrorKind::Policy)?;
+                session.said.lock().unwrap_or_else(|e| e.into_inner()).mirrors.insert(name, mirrors.clone());
+                mirrors
+            }
+        };
+        let mut targets = Vec::new();
+        for mirror in &mirrors {
+            let base = self.checked(&mirror.origin)?;
+            let prefix = mirror.prefix.trim_matches('/');
+            let repository = if prefix.is_empty() { repository.to_owned() } else { format!("{prefix}/{repository}") };
+            let host = base.host_str().unwrap_or_default();
+            let authority = base.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
+            let itself = self.inner.options.hosts.get(registry).map_or(registry, String::as_str);
+            let name = if authority == itself { registry.to_owned() } else { authority };
+            targets.push(Target { registry: name, repository, base });
+        }
+        if targets.is_empty() {
+            targets.push(self.registry_itself(registry, repository).await?);
+        }
+        Ok(targets)
+    }
+
+    /// A mirror's origin as a URL that may be spoken to.
+    fn checked(&self, origin: &str) -> Result<Url, ErrorKind> {
+        let url = Url::parse(origin)
+            .map_err(|e| ErrorKind::Refused(format!("the mirror {origin:?} is not an address: {e}")))?;
+        match url.scheme() {
+            "https" => Ok(url),
+            "http" if may_be_plain(&url, &self.inner.options.insecure) => Ok(url),
+            _ => Err(ErrorKind::Refused(format!(
+                "the mirror {origin:?} does not use https; list its host as insecure to allow that"
+            ))),
+        }
+    }
+
+    /// `host[:port]` with the scheme that it speaks: https, unless it may be plain and does not speak TLS.
+    async fn with_scheme(&self, host: &str) -> Result<Url, ErrorKind> {
+        let bad = |e| ErrorKind::Setting(format!("{host:?} is not a registry's host and port: {e}"));
+        let https = Url::parse(&format!("https://{host}/")).map_err(bad)?;
+        let plain = Url::parse(&format!("http://{host}/")).map_err(bad)?;
+        if !may_be_plain(&https, &self.inner.options.insecure) && !may_be_plain(&plain, &self.inner.options.insecure) {
+            return Ok(https);
+        }
+        let known = self.inner.schemes.0.lock().unwrap_or_else(|e| e.into_inner()).get(host).copied();
+        let scheme = match known {
+            Some(scheme) => scheme,
+            None => {
+                let scheme = self.probe(https.clone()).await?;
+                self.inner.schemes.0.lock().unwrap_or_else(|e| e.into_inner()).insert(host.to_owned(), scheme);
+                scheme
+            }
+        };
+        Ok(if scheme == "https" { https } else { plain })
+    }
+
+    /// Whether a host speaks TLS. No credential is sent.
+    async fn probe(&self, mut url: Url) -> Result<&'static str, ErrorKind> {
+        url.set_path("/v2/");
+        let asked = tokio::time::timeout(PROBE, self.inner.http.head(url.clone()).send()).await;
+        let Ok(Err(error)) = asked else {
+            return Ok(if asked.is_ok() { "https" } else { "http" });
+        };
+        match failure::transport(&Origin::of(&url), &error, PROBE) {
+            down @ ErrorKind::Down { .. } if failure::never_connected(&error) => Err(down),
+            ErrorKind::Tls { .. } if failure::bad_certificate(&error) => Ok("https"),
+            _ => Ok("http"),
+        }
+    }
+}

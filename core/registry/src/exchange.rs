@@ -1,0 +1,396 @@
+//! The one road of every request: answer for its origin and scope, challenge, redirects, retries, deadlines.
+
+use crate::{
+    ErrorKind, Registry, Session,
+    access::Access,
+    backoff, body, challenge,
+    endpoint::Target,
+    failure,
+    origin::{Origin, is_loopback},
+    tokens::Key,
+};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use bytes::Bytes;
+use davit_model::auth::{Answer, Challenge, Credential, Scheme};
+use futures_util::future::BoxFuture;
+use reqwest::{
+    Method, StatusCode, Url,
+    header::{AUTHORIZATION, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE},
+};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+/// How many answers are tried for one request.
+const ATTEMPTS: u32 = 3;
+/// How many redirects are followed.
+const REDIRECTS: usize = 5;
+/// How much of a 401's body is read for its message.
+const MESSAGE_LIMIT: u64 = 64 << 10;
+
+/// What a request carries.
+pub(crate) enum Payload<'a> {
+    /// Nothing.
+    Empty,
+    /// Bytes that are there.
+    Bytes(Bytes),
+    /// A stream of `length` bytes that is opened for each try.
+    Stream {
+        /// The stream's length.
+        length: u64,
+        /// Opens it.
+        open: &'a (dyn Fn() -> BoxFuture<'a, Result<Upload, ErrorKind>> + Send + Sync),
+        /// Is told how many bytes were taken.
+        sent: &'a (dyn Fn(u64) + Send + Sync),
+    },
+}
+
+/// An opened stream, and a clock that ticks with each piece that was taken from it.
+pub(crate) struct Upload {
+    pub(crate) body: reqwest::Body,
+    pub(crate) taken: tokio::sync::watch::Receiver<u64>,
+}
+
+/// One request.
+pub(crate) struct Call<'a> {
+    pub(crate) method: Method,
+    pub(crate) target: &'a Target,
+    pub(crate) access: &'a Access,
+    pub(crate) url: Url,
+    pub(crate) headers: HeaderMap,
+    pub(crate) payload: Payload<'a>,
+    /// Whether a broken connection is tried again here; the caller does it otherwise.
+    pub(crate) retry: bool,
+}
+
+impl<'a> Call<'a> {
+    /// A request without headers and body.
+    pub(crate) fn new(method: Method, target: &'a Target, access: &'a Access, url: Url) -> Self {
+        let retry = matches!(method, Method::GET | Method::HEAD);
+        Self { method, target, access, url, headers: HeaderMap::new(), payload: Payload::Empty, retry }
+    }
+
+    /// A `GET`.
+    pub(crate) fn get(target: &'a Target, access: &'a Access, url: Url) -> Self {
+        Self::new(Method::GET, target, access, url)
+    }
+
+    /// With a header.
+    pub(crate) fn header(mut self, name: reqwest::header::HeaderName, value: &str) -> Result<Self, ErrorKind> {
+        let value = HeaderValue::from_str(value)
+            .map_err(|_| ErrorKind::Protocol(format!("{value:?} cannot be the value of the header {name}")))?;
+        self.headers.append(name, value);
+        Ok(self)
+    }
+
+    /// With a body.
+    pub(crate) fn payload(mut self, payload: Payload<'a>) -> Self {
+        self.payload = payload;
+        self
+    }
+
+    fn redirects(&self) -> bool {
+        matches!(self.method, Method::GET | Method::HEAD)
+    }
+}
+
+/// An answer, and the origin that gave it after all redirects.
+#[derive(Debug)]
+pub(crate) struct Answered {
+    pub(crate) response: reqwest::Response,
+    pub(crate) origin: Origin,
+    /// The URL that answered.
+    pub(crate) url: Url,
+}
+
+impl Registry {
+    /// Sends `call`, answering challenges through the session's policy. Any status but 401 and 429 is returned.
+    pub(crate) async fn send(&self, session: &Session, call: Call<'_>) -> Result<Answered, ErrorKind> {
+        let origin = call.target.origin();
+        let offered = session.offered_for(&call.target.registry);
+        let key = Key::new(&origin, call.access, session, offered);
+        let cached = self.inner.tokens.get(&key);
+        let mut asker = Asker {
+            registry: self,
+            session,
+            target: call.target,
+            access: call.access,
+            offered,
+            attempt: 1,
+            realm: None,
+        };
+        let mut fresh = cached.is_none();
+        let mut answer = match cached {
+            Some(answer) => answer,
+            None => asker.before_the_first(&origin).await?,
+        };
+        let mut made = Instant::now();
+        let mut waited = Duration::ZERO;
+        loop {
+            let answered = self.transmit_again(&call, &answer).await?;
+            match answered.response.status() {
+                StatusCode::UNAUTHORIZED if answered.origin == origin => {
+                    self.inner.tokens.drop_refused(&key);
+                    let next = asker.answer(answered, &answer).await?;
+                    (answer, made, fresh) = (next, Instant::now(), true);
+                }
+                StatusCode::TOO_MANY_REQUESTS => {
+                    let asked = retry_after(answered.response.headers());
+                    let wait = asked.unwrap_or(Duration::from_secs(1)).max(Duration::from_millis(100));
+                    waited += wait;
+                    if waited > self.inner.options.timeouts.rate_limit {
+                        return Err(ErrorKind::RateLimited { retry_after: asked });
+                    }
+                    tokio::time::sleep(wait).await;
+                }
+                _ => {
+                    if fresh {
+                        if let (Some(realm), Answer::Bearer { .. }) = (&asker.realm, &answer) {
+                            self.inner.pins.pin(&call.target.registry, realm);
+                        }
+                        self.inner.tokens.put(key, answer, made);
+                    }
+                    return Ok(answered);
+                }
+            }
+        }
+    }
+
+    /// One request with its redirects, tried again where it broke on the way or the registry was briefly unable.
+    async fn transmit_again(&self, call: &Call<'_>, answer: &Answer) -> Result<Answered, ErrorKind> {
+        let mut tries = 0;
+        loop {
+            let outcome = self.transmit(call, answer).await;
+            let again = match &outcome {
+                Err(ErrorKind::Broken { .. }) => true,
+                Ok(a) => matches!(a.response.status().as_u16(), 500 | 502 | 503 | 504),
+                Err(_) => false,
+            };
+            tries += 1;
+            if !again || !call.retry || tries > self.inner.options.retries {
+                return outcome;
+            }
+            tokio::time::sleep(backoff::delay(tries)).await;
+        }
+    }
+
+    async fn transmit(&self, call: &Call<'_>, answer: &Answer) -> Result<Answered, ErrorKind> {
+        let bound_to = call.target.origin();
+        let mut url = call.url.clone();
+        let mut own = true;
+        for _ in 0..=REDIRECTS {
+            let origin = Origin::of(&url);
+            // Once the road has left the registry's origin, its credential stays behind for good.
+            own &= origin == bound_to;
+            let mut request = reqwest::Request::new(call.method.clone(), url.clone());
+            *request.headers_mut() = call.headers.clone();
+            if own && let Some(value) = authorization(answer)? {
+                request.headers_mut().insert(AUTHORIZATION, value);
+            }
+            let response = self.execute(call, request, &origin).await?;
+            let status = response.status();
+            if !status.is_redirection() || !call.redirects() || status == StatusCode::NOT_MODIFIED {
+                return Ok(Answered { response, origin, url });
+            }
+            let location = response.headers().get(LOCATION).and_then(|v| v.to_str().ok());
+            let location = location.ok_or_else(|| ErrorKind::Protocol(format!("{status} without a location")))?;
+            url = follow(&url, location)?;
+        }
+        Err(ErrorKind::Refused(format!("more than {REDIRECTS} redirects")))
+    }
+
+    async fn execute(
+        &self,
+        call: &Call<'_>,
+        mut request: reqwest::Request,
+        origin: &Origin,
+    ) -> Result<reqwest::Response, ErrorKind> {
+        let timeouts = &self.inner.options.timeouts;
+        let mut taken = None;
+        match &call.payload {
+            Payload::Empty => {}
+            Payload::Bytes(bytes) => *request.body_mut() = Some(bytes.clone().into()),
+            Payload::Stream { length, open, .. } => {
+                let upload = open().await?;
+                request.headers_mut().insert(reqwest::header::CONTENT_LENGTH, HeaderValue::from(*length));
+                *request.body_mut() = Some(upload.body);
+                taken = Some(upload.taken);
+            }
+        }
+        let late = |wanted, after| ErrorKind::Timeout { address: origin.as_str().to_owned(), wanted, after };
+        let sent = self.inner.http.execute(request);
+        tokio::pin!(sent);
+        // While a body is taken piece by piece the clock starts anew with each; then the answer has its own time.
+        while let Some(watch) = &mut taken {
+            tokio::select! {
+                outcome = &mut sent => {
+                    return outcome.map_err(|e| failure::transport(origin, &e, timeouts.connect));
+                }
+                moved = tokio::time::timeout(timeouts.stall, watch.changed()) => match moved {
+                    Ok(Ok(())) => {
+                        if let Payload::Stream { sent, .. } = &call.payload {
+                            sent(*watch.borrow_and_update());
+                        }
+                    }
+                    Ok(Err(_)) => taken = None,
+                    Err(_) => return Err(late("take data", timeouts.stall)),
+                },
+            }
+        }
+        match tokio::time::timeout(timeouts.response, sent).await {
+            Ok(outcome) => outcome.map_err(|e| failure::transport(origin, &e, timeouts.connect)),
+            Err(_) => Err(late("answer", timeouts.response)),
+        }
+    }
+}
+
+/// Asks the session's policy about one request.
+struct Asker<'a> {
+    registry: &'a Registry,
+    session: &'a Session,
+    target: &'a Target,
+    access: &'a Access,
+    offered: Option<&'a Credential>,
+    attempt: u32,
+    realm: Option<String>,
+}
+
+impl Asker<'_> {
+    /// Before the first request of a session to this origin and scope, policy may refuse the registry as such.
+    async fn before_the_first(&mut self, origin: &Origin) -> Result<Answer, ErrorKind> {
+        let place = (origin.as_str().to_owned(), self.access.scope());
+        let new = self.session.said.lock().unwrap_or_else(|e| e.into_inner()).asked.insert(place);
+        if !new {
+            return Ok(Answer::Anonymous);
+        }
+        let answer = self.ask(Scheme::None, BTreeMap::new()).await?;
+        if answer != Answer::Anonymous {
+            self.attempt += 1;
+        }
+        Ok(answer)
+    }
+
+    /// The next answer to a 401, or the error that there is none.
+    async fn answer(&mut self, refused: Answered, last: &Answer) -> Result<Answer, ErrorKind> {
+        let fields = refused.response.headers().get_all(WWW_AUTHENTICATE);
+        let found: Vec<_> = fields.iter().filter_map(|v| v.to_str().ok()).flat_map(challenge::parse).collect();
+        let stall = self.registry.inner.options.timeouts.stall;
+        let message = failure::status(401, &body::read_some(refused, MESSAGE_LIMIT, stall).await, "");
+        if self.attempt > ATTEMPTS {
+            return Err(message);
+        }
+        let bearer = found.iter().find(|c| c.scheme == "bearer").map(|c| (Scheme::Bearer, c));
+        let basic = || found.iter().find(|c| c.scheme == "basic").map(|c| (Scheme::Basic, c));
+        let Some((scheme, chosen)) = bearer.or_else(basic) else {
+            let schemes: Vec<_> = found.iter().map(|c| c.scheme.as_str()).collect();
+            return Err(ErrorKind::Protocol(format!(
+                "it wants authentication by neither Basic nor Bearer but {schemes:?}"
+            )));
+        };
+        if scheme == Scheme::Bearer {
+            self.check_realm(chosen.params.get("realm").map(String::as_str))?;
+        }
+        let answer = self.ask(scheme, chosen.params.clone()).await?;
+        // The same words again would only be refused again.
+        if answer == *last {
+            return Err(message);
+        }
+        self.attempt += 1;
+        Ok(answer)
+    }
+
+    /// Refuses a token server that is not private, or not the one that this registry named before.
+    fn check_realm(&mut self, realm: Option<&str>) -> Result<(), ErrorKind> {
+        let realm = realm.ok_or_else(|| ErrorKind::Protocol("a Bearer challenge without a realm".to_owned()))?;
+        let refuse = |why: &str| Err(ErrorKind::Refused(format!("the token server {realm:?} {why}")));
+        let Ok(url) = Url::parse(realm) else { return refuse("is not an address") };
+        let plain_is_safe = is_loopback(&url) && is_loopback(&self.target.root());
+        if url.scheme() != "https" && !(url.scheme() == "http" && plain_is_safe) {
+            return refuse("does not use https");
+        }
+        let registry = &self.target.registry;
+        let before = self.realm.clone().or_else(|| self.registry.inner.pins.pinned(registry));
+        match before {
+            Some(before) if before != realm => {
+                refuse(&format!("is not the one that {registry} named before: {before:?}"))
+            }
+            _ => {
+                self.realm = Some(realm.to_owned());
+                Ok(())
+            }
+        }
+    }
+
+    async fn ask(&self, scheme: Scheme, params: BTreeMap<String, String>) -> Result<Answer, ErrorKind> {
+        let challenge = Challenge {
+            registry: self.target.registry.clone(),
+            scheme,
+            params,
+            repository: self.access.repository.clone(),
+            actions: self.access.actions.iter().map(|a| (*a).to_owned()).collect(),
+            offered: self.offered.cloned(),
+            caller: self.session.caller.clone(),
+            attempt: self.attempt,
+        };
+        self.session.auth.authenticate(&challenge).await.map_err(ErrorKind::Policy)
+    }
+}
+
+/// The `Authorization` header of an answer, marked as secret.
+fn authorization(answer: &Answer) -> Result<Option<HeaderValue>, ErrorKind> {
+    let text = match answer {
+        Answer::Anonymous => return Ok(None),
+        Answer::Basic { user, .. } if user.contains(':') => {
+            return Err(ErrorKind::Refused("a user name with a colon cannot be sent by Basic".to_owned()));
+        }
+        Answer::Basic { user, password } => {
+            format!("Basic {}", STANDARD.encode(format!("{user}:{}", password.reveal())))
+        }
+        Answer::Bearer { token, .. } => format!("Bearer {}", token.reveal()),
+    };
+    let mut value = HeaderValue::from_str(&text)
+        .map_err(|_| ErrorKind::Refused("the answer of the auth plugin cannot stand in a header".to_owned()))?;
+    value.set_sensitive(true);
+    Ok(Some(value))
+}
+
+/// Where a location leads, relative or absolute; never from https to http, never to another scheme.
+pub(crate) fn follow(from: &Url, location: &str) -> Result<Url, ErrorKind> {
+    let to = from
+        .join(location)
+        .map_err(|e| ErrorKind::Protocol(format!("the location {location:?} is not an address: {e}")))?;
+    match (from.scheme(), to.scheme()) {
+        (_, "https") | ("http", "http") => Ok(to),
+        _ => Err(ErrorKind::Refused(format!(
+            "{} leads to {}, which is not private",
+            Origin::of(from).as_str(),
+            Origin::of(&to).as_str()
+        ))),
+    }
+}
+
+/// `Retry-After` in seconds; dates are not read.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use davit_model::secret::Secret;
+
+    #[test]
+    fn a_redirect_never_leaves_tls() {
+        let from = Url::parse("https://a.example/v2/x").unwrap();
+        assert!(follow(&from, "http://a.example/y").is_err());
+        assert!(follow(&from, "file:///etc/passwd").is_err());
+        assert_eq!(follow(&from, "../y?z=1").unwrap().as_str(), "https://a.example/y?z=1");
+    }
+
+    #[test]
+    fn a_token_cannot_add_headers() {
+        let answer = Answer::Bearer { token: Secret::new("a\r\nX-Evil: 1"), valid: Duration::from_secs(1) };
+        assert!(authorization(&answer).is_err());
+    }
+}
