@@ -82,11 +82,8 @@ fn identify(accounts: &Accounts<'_>, spec: &str, extra_groups: &[String]) -> Res
     let home = entry.as_ref().and_then(|u| std::str::from_utf8(u.home).ok()).filter(|h| !h.is_empty()).unwrap_or("/");
 
     let mut groups = Vec::new();
-    let gid = if group.is_empty() {
-        entry.as_ref().map_or(Ok(0), |u| in_range(u.gid))?
-    } else {
-        group_id(accounts, group)?
-    };
+    let gid =
+        if group.is_empty() { entry.as_ref().map_or(Ok(0), |u| in_range(u.gid))? } else { group_id(accounts, group)? };
     groups.push(gid);
     if let (Some(u), true) = (&entry, group.is_empty()) {
         for g in accounts.groups().filter(|g| g.has(u.name)) {

@@ -13,7 +13,8 @@ const PASSWD: &str = "root:x:0:0:root:/root:/bin/sh\n\
     1234:x:55:55:a name of digits:/n:/bin/sh\n\
     huge:x:4294967296:0::/:/bin/sh\n\
     minus:x:-1:0::/:/bin/sh\n";
-const GROUP: &str = "root:x:0:\nweb:x:1000:\nlogs:x:200:web,other\naudio:x:29:other, web\nbroken:x:q:web\nbig:x:2147483648:\n";
+const GROUP: &str =
+    "root:x:0:\nweb:x:1000:\nlogs:x:200:web,other\naudio:x:29:other, web\nbroken:x:q:web\nbig:x:2147483648:\n";
 
 fn ask(spec: &str, extra: &[&str]) -> Result<Identity, String> {
     let extra: Vec<String> = extra.iter().map(|s| (*s).to_owned()).collect();
