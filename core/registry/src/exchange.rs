@@ -62,13 +62,15 @@ pub(crate) struct Call<'a> {
     pub(crate) payload: Payload<'a>,
     /// Whether a broken connection is tried again here; the caller does it otherwise.
     pub(crate) retry: bool,
+    /// Whether an answer that is kept from before must not serve.
+    pub(crate) fresh: bool,
 }
 
 impl<'a> Call<'a> {
     /// A request without headers and body.
     pub(crate) fn new(method: Method, target: &'a Target, access: &'a Access, url: Url) -> Self {
         let retry = matches!(method, Method::GET | Method::HEAD);
-        Self { method, target, access, url, headers: HeaderMap::new(), payload: Payload::Empty, retry }
+        Self { method, target, access, url, headers: HeaderMap::new(), payload: Payload::Empty, retry, fresh: false }
     }
 
     /// A `GET`.
@@ -110,7 +112,6 @@ impl Registry {
         let origin = call.target.origin();
         let offered = session.offered_for(&call.target.registry);
         let key = Key::new(&origin, call.access, session, offered);
-        let cached = self.inner.tokens.get(&key);
         let mut asker = Asker {
             registry: self,
             session,
@@ -120,11 +121,11 @@ impl Registry {
             attempt: 1,
             realm: None,
         };
-        let mut fresh = cached.is_none();
-        let mut answer = match cached {
-            Some(answer) => answer,
-            None => asker.before_the_first(&origin).await?,
-        };
+        // Policy is asked even where an answer is kept, so that a refusal works at once.
+        let first = asker.before_the_first(&origin).await?;
+        let kept = self.inner.tokens.get(&key).filter(|_| first == Answer::Anonymous && !call.fresh);
+        let mut fresh = kept.is_none();
+        let mut answer = kept.unwrap_or(first);
         let mut made = Instant::now();
         let mut waited = Duration::ZERO;
         loop {

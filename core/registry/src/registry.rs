@@ -49,13 +49,20 @@ impl Registry {
         Ok(Self { inner: Arc::new(Inner { options, http, tokens, pins, schemes, transfers }) })
     }
 
+    /// Forgets every answer that is kept, as after a change of the site's file.
+    pub fn forget_answers(&self) {
+        self.inner.tokens.clear();
+    }
+
     /// Checks the session's credential at `registry` (`host[:port]`): asks its root, and answers its challenge.
     pub async fn login(&self, session: &Session, registry: &str) -> Result<(), Error> {
         let check = async {
             let target = self.registry_itself(registry, "").await?;
             let access = Access::root();
             let url = target.root();
-            let answered = self.send(session, Call::get(&target, &access, url)).await?;
+            let mut call = Call::get(&target, &access, url);
+            call.fresh = true;
+            let answered = self.send(session, call).await?;
             self.success(answered, "registry").await.map(drop)
         };
         check.await.map_err(|kind| Error::new(Operation::Login, registry, kind))

@@ -71,6 +71,11 @@ impl Tokens {
         }
     }
 
+    /// Forgets all.
+    pub(crate) fn clear(&self) {
+        self.0.lock().unwrap_or_else(|e| e.into_inner()).clear();
+    }
+
     /// Drops an answer that was refused.
     pub(crate) fn drop_refused(&self, key: &Key) {
         self.0.lock().unwrap_or_else(|e| e.into_inner()).remove(key);

@@ -1,0 +1,48 @@
+//! What the tests of this crate share: a real registry in a folder of its own, images from parts, sinks and sources
+//! in memory, and a policy that answers natively.
+#![allow(dead_code, reason = "each test file uses its own part")]
+
+mod image;
+mod memory;
+mod policy;
+mod process;
+
+pub(crate) use image::{Image, OCI_INDEX, OCI_MANIFEST, layer_bytes};
+pub(crate) use memory::{Blobs, Kept};
+pub(crate) use policy::{FakePolicy, answers};
+pub(crate) use process::RealRegistry;
+
+use davit_model::{auth::RegistryAuth, id::Caller, reference::Reference};
+use davit_registry::{Options, Registry, Session, Timeouts};
+use std::{sync::Arc, time::Duration};
+
+/// A client whose waits are short enough for tests.
+pub(crate) fn client() -> Registry {
+    Registry::new(options()).expect("a client")
+}
+
+/// Settings whose waits are short enough for tests.
+pub(crate) fn options() -> Options {
+    let timeouts = Timeouts {
+        connect: Duration::from_secs(3),
+        response: Duration::from_secs(5),
+        stall: Duration::from_secs(2),
+        rate_limit: Duration::from_secs(3),
+    };
+    Options { timeouts, ..Options::default() }
+}
+
+/// A session of a caller without a credential of its own.
+pub(crate) fn session(auth: Arc<dyn RegistryAuth>) -> Session {
+    Session::new(auth, Caller("uid:1000".into()), None)
+}
+
+/// `<registry>/<rest>`.
+pub(crate) fn reference(registry: &str, rest: &str) -> Reference {
+    format!("{registry}/{rest}").parse().expect("a reference")
+}
+
+/// Nothing to tell.
+pub(crate) fn quiet() -> impl Fn(u64) + Send + Sync {
+    |_| {}
+}
