@@ -1,0 +1,141 @@
+//! Collection: marks from records, roots and leases; sweeps layers (through their drivers) and blobs. Never counts.
+
+use crate::{
+    error::{Result, StoreError},
+    image::ImageRecord,
+    lease::now,
+    store::Store,
+};
+use davit_model::{digest::Digest, storage::StorageDriver};
+use rusqlite::Connection;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+/// What a collection did.
+#[derive(Debug, Default)]
+pub struct Collected {
+    /// Blobs that are gone.
+    pub blobs: Vec<Digest>,
+    /// Layers that are gone: driver and chain id.
+    pub layers: Vec<(String, Digest)>,
+    /// Bytes of the blobs.
+    pub bytes: u64,
+    /// What could not be removed; tried again next time.
+    pub errors: Vec<StoreError>,
+}
+
+#[derive(Default)]
+struct Marked {
+    blobs: BTreeSet<Digest>,
+    /// By driver; of images, whatever the driver.
+    layers: BTreeSet<(String, Digest)>,
+    images: BTreeSet<Digest>,
+}
+
+fn mark(c: &Connection) -> Result<Marked> {
+    let mut marked = Marked::default();
+    let damaged = |why: String| StoreError::Record { object: "an image".into(), why };
+    let mut rows = c.prepare("SELECT record FROM image")?;
+    for row in rows.query_map([], |r| r.get::<_, String>(0))? {
+        let record: ImageRecord = serde_json::from_str(&row?).map_err(|e| damaged(e.to_string()))?;
+        marked.blobs.insert(record.id);
+        for manifest in record.manifests {
+            marked.blobs.insert(manifest.digest);
+            marked.blobs.extend(manifest.layers.into_iter().map(|l| l.digest));
+        }
+        marked.images.extend(record.chain_ids);
+    }
+    for (driver, chain) in Store::roots_in(c)? {
+        marked.layers.extend(chain.into_iter().map(|id| (driver.clone(), id)));
+    }
+    let mut rows = c.prepare("SELECT object FROM leased JOIN lease ON lease.id = lease WHERE expires > ?1")?;
+    for row in rows.query_map([now()], |r| r.get::<_, String>(0))? {
+        let object = row?;
+        if let Some(digest) = object.strip_prefix("blob:").and_then(|d| d.parse().ok()) {
+            marked.blobs.insert(digest);
+        } else if let Some((driver, id)) = object.strip_prefix("layer:").and_then(|o| o.split_once(':'))
+            && let Ok(id) = format!("sha256:{id}").parse()
+        {
+            marked.layers.insert((driver.to_owned(), id));
+        }
+    }
+    Ok(marked)
+}
+
+/// All layers: by driver and chain id, the parent.
+type Parents = BTreeMap<(String, Digest), Option<Digest>>;
+
+fn layers(c: &Connection) -> Result<Parents> {
+    let mut rows = c.prepare("SELECT driver, chain_id, parent FROM layer")?;
+    let rows =
+        rows.query_map([], |r| Ok((r.get::<_, String>(0)?, r.get::<_, String>(1)?, r.get::<_, Option<String>>(2)?)))?;
+    let mut all = BTreeMap::new();
+    let damaged = |why: String| StoreError::Record { object: "a layer".into(), why };
+    for row in rows {
+        let (driver, id, parent) = row?;
+        let id = id.parse().map_err(|e| damaged(format!("{e}")))?;
+        let parent = parent.map(|p| p.parse().map_err(|e| damaged(format!("{e}")))).transpose()?;
+        all.insert((driver, id), parent);
+    }
+    Ok(all)
+}
+
+/// What is swept, children before their parents; each with its whole chain, base first.
+fn sweep_order(all: &Parents, marked: &Marked) -> Vec<(String, Vec<Digest>)> {
+    let mut keep: BTreeSet<(String, Digest)> = BTreeSet::new();
+    for (driver, id) in all.keys() {
+        if marked.images.contains(id) || marked.layers.contains(&(driver.clone(), id.clone())) {
+            // What stands on a layer keeps it.
+            let mut next = Some(id.clone());
+            while let Some(id) = next.filter(|id| keep.insert((driver.clone(), id.clone()))) {
+                next = all.get(&(driver.clone(), id)).cloned().flatten();
+            }
+        }
+    }
+    let mut chains: Vec<(String, Vec<Digest>)> = Vec::new();
+    for (driver, id) in all.keys().filter(|key| !keep.contains(*key)) {
+        let mut chain = vec![id.clone()];
+        while let Some(parent) = chain.last().and_then(|id| all.get(&(driver.clone(), id.clone())).cloned().flatten()) {
+            if chain.len() > all.len() {
+                break;
+            }
+            chain.push(parent);
+        }
+        chain.reverse();
+        chains.push((driver.clone(), chain));
+    }
+    chains.sort_by_key(|(_, chain)| std::cmp::Reverse(chain.len()));
+    chains
+}
+
+impl Store {
+    /// Removes what no image, root or lease names. Layers of drivers that are not in `drivers` stay.
+    pub async fn collect(&self, drivers: &[Arc<dyn StorageDriver>]) -> Result<Collected> {
+        let _alone = self.0.collecting.write().await;
+        let (marked, all) = self.0.db.read(|c| Ok::<_, StoreError>((mark(c)?, layers(c)?))).await?;
+        let mut done = Collected::default();
+        for (name, chain) in sweep_order(&all, &marked) {
+            let Some(driver) = drivers.iter().find(|d| d.name() == name) else { continue };
+            match self.remove_layer(driver, &chain).await {
+                Ok(()) => done.layers.extend(chain.last().map(|id| (name, id.clone()))),
+                Err(e) => done.errors.push(e),
+            }
+        }
+        let blobs = self.0.blobs.clone();
+        let sweep = move || {
+            for blob in blobs.list()?.into_iter().filter(|b| !marked.blobs.contains(&b.digest)) {
+                match blobs.remove(&blob.digest) {
+                    Ok(()) => {
+                        done.bytes += blob.size;
+                        done.blobs.push(blob.digest);
+                    }
+                    Err(e) => done.errors.push(e),
+                }
+            }
+            Ok(done)
+        };
+        tokio::task::spawn_blocking(sweep).await.map_err(StoreError::join)?
+    }
+}

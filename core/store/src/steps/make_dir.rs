@@ -1,0 +1,20 @@
+//! An empty folder, root's, 0755.
+
+use crate::{
+    area::Area,
+    dirs,
+    error::{IoContext, Result},
+};
+use davit_model::storage::Place;
+use rustix::fs::Mode;
+
+pub(super) fn apply(area: &Area, at: &Place) -> Result<()> {
+    rustix::fs::mkdirat(area.fd(), at.as_str(), Mode::RWXU).doing("make folder", area.shown(at))?;
+    // Whatever the umask is.
+    rustix::fs::fchmod(area.open_dir(at)?, Mode::from_raw_mode(0o755)).doing("set the mode of", area.shown(at))
+}
+
+/// With all that was put into it since.
+pub(super) fn undo(area: &Area, at: &Place) -> Result<()> {
+    dirs::remove_tree(area.fd(), &area.name(at)?)
+}
