@@ -22,3 +22,6 @@ pub const API_VERSION: &str = "1.51";
 pub const MIN_API_VERSION: &str = "1.24";
 /// Where a client finds the daemon when nothing else is said.
 pub const DEFAULT_SOCKET: &str = "/run/davit/davit.sock";
+/// The key in `HostConfig.StorageOpt` that names a container's storage driver, by its name in the site's file.
+/// Docker's API has no field for it; every Docker client can send this as `--storage-opt driver=NAME`.
+pub const STORAGE_DRIVER_OPTION: &str = "driver";
