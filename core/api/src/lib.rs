@@ -1,1 +1,6 @@
-//! Placeholder header, replaced with the first code of this crate.
+//! The API.
+pub mod server;
+mod failure;
+mod frames;
+mod hijack;
+mod version;
