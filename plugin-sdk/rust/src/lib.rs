@@ -1,1 +1,37 @@
-//! Placeholder header, replaced with the first code of this crate.
+//! What the author of a Davit plugin in Rust sees: a trait for each kind of plugin, and [`export!`].
+//!
+//! A plugin is one file. It implements the trait of its kind and says so:
+//!
+//! ```ignore
+//! use davit_plugin_sdk::network::*;
+//!
+//! struct Nothing;
+//!
+//! impl NetworkDriver for Nothing {
+//!     fn plan_network(_: &NetworkRequest, _: &NetworkPlan) -> Result<()> {
+//!         Ok(())
+//!     }
+//!     fn plan_endpoint(_: &EndpointRequest, _: &NetworkView, _: &EndpointPlan) -> Result<()> {
+//!         Ok(())
+//!     }
+//! }
+//!
+//! davit_plugin_sdk::export!(network: Nothing);
+//! ```
+//!
+//! [`storage`], [`network`], [`auth`] and [`lifecycle`] are the kinds; [`host`] is what every plugin may ask of the
+//! engine. The prose of every function is that of `wit/`. A plugin runs in a fresh instance for each call: it has no
+//! state but what it puts into [`host::state`].
+
+pub mod auth;
+#[doc(hidden)]
+#[allow(missing_docs, missing_debug_implementations, unreachable_pub, reason = "generated from wit/")]
+pub mod bindings;
+mod error;
+mod export;
+pub mod host;
+pub mod lifecycle;
+pub mod network;
+pub mod storage;
+
+pub use error::{Error, Result};

@@ -1,0 +1,73 @@
+//! `cargo xtask build`: `davit`, `davitd` and `davit-runtime` in `target/release`, the components beside them.
+
+use crate::{command, plugins, workspace};
+use anyhow::{Context, Result};
+use std::{env, fs, process::Command};
+
+/// What to leave out.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// Only the plugin components.
+    #[arg(long)]
+    plugins_only: bool,
+    /// Only the binaries.
+    #[arg(long, conflicts_with = "plugins_only")]
+    binaries_only: bool,
+}
+
+pub(crate) fn run(options: &Options) -> Result<()> {
+    if !options.plugins_only {
+        binaries()?;
+        static_runtime()?;
+    }
+    if !options.binaries_only {
+        plugins::run()?;
+    }
+    Ok(())
+}
+
+fn binaries() -> Result<()> {
+    command::step("building davit and davitd (a first build takes several minutes)");
+    let mut cargo = Command::new(workspace::cargo());
+    cargo.args(["build", "--release", "--bin", "davit", "--bin", "davitd"]).current_dir(workspace::root()?);
+    command::run(&mut cargo, "the compiler's own words are above")
+}
+
+/// The runtime is static, so that it runs in any mount namespace; a folder of its own keeps its flags from
+/// invalidating everybody else's build.
+fn static_runtime() -> Result<()> {
+    command::step("building davit-runtime, static");
+    let own = workspace::target_dir()?.join("static");
+    let host = host_triple()?;
+    let flags = format!("CARGO_TARGET_{}_RUSTFLAGS", host.replace('-', "_").to_uppercase());
+    let mut cargo = Command::new(workspace::cargo());
+    cargo
+        .args(["build", "--release", "--package", "davit-runtime", "--bin", "davit-runtime", "--target", &host])
+        .arg("--target-dir")
+        .arg(&own)
+        .env(flags, "-Ctarget-feature=+crt-static")
+        .env_remove("RUSTFLAGS")
+        .env_remove("CARGO_ENCODED_RUSTFLAGS")
+        .current_dir(workspace::root()?);
+    command::run(&mut cargo, "the compiler's own words are above")?;
+    let built = own.join(&host).join("release/davit-runtime");
+    let bytes = fs::read(&built).with_context(|| format!("cannot read {}", built.display()))?;
+    let place = workspace::target_dir()?.join("release/davit-runtime");
+    if workspace::write_if_changed(&place, &bytes)? {
+        let executable = fs::metadata(&built)?.permissions();
+        fs::set_permissions(&place, executable)?;
+    }
+    Ok(())
+}
+
+fn host_triple() -> Result<String> {
+    if let Some(host) = env::var_os("CARGO_BUILD_TARGET") {
+        return host.into_string().ok().context("CARGO_BUILD_TARGET is not UTF-8");
+    }
+    let words = command::output(Command::new(workspace::rustc()).arg("-vV").current_dir(workspace::root()?))?;
+    words
+        .lines()
+        .find_map(|line| line.strip_prefix("host: "))
+        .map(str::to_owned)
+        .context("rustc does not say its host")
+}
