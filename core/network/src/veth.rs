@@ -1,0 +1,48 @@
+//! A veth pair between a bridge of the host and a container, in one netlink message.
+
+use crate::{
+    channel::Channel,
+    error::Result,
+    link::{self, INFO_DATA, INFO_KIND, LINKINFO, NEWLINK},
+    wire::{CREATE, EXCL, Request},
+};
+use std::os::fd::{AsRawFd, BorrowedFd};
+
+const PEER: u16 = 1;
+
+/// A pair that is to be made.
+#[derive(Debug)]
+pub(crate) struct Pair<'a> {
+    pub(crate) outer: &'a str,
+    pub(crate) inner: &'a str,
+    pub(crate) namespace: BorrowedFd<'a>,
+    pub(crate) master: u32,
+    pub(crate) mac: [u8; 6],
+    pub(crate) mtu: Option<u32>,
+}
+
+/// Makes both ends, the inner one in its namespace and the outer one on its bridge, up.
+pub(crate) fn create(channel: &mut Channel, pair: &Pair<'_>) -> Result<()> {
+    let mut request = Request::new(NEWLINK, CREATE | EXCL, &link::header(0, true));
+    request.text(link::IFNAME, pair.outer).u32(link::MASTER, pair.master);
+    if let Some(mtu) = pair.mtu {
+        request.u32(link::MTU, mtu);
+    }
+    request.nest(LINKINFO, |n| {
+        n.text(INFO_KIND, "veth").nest(INFO_DATA, |d| {
+            d.nest(PEER, |p| {
+                p.raw(&link::header(0, true)).text(link::IFNAME, pair.inner).attr(link::ADDRESS, &pair.mac);
+                p.u32(link::NET_NS_FD, pair.namespace.as_raw_fd().cast_unsigned());
+                if let Some(mtu) = pair.mtu {
+                    p.u32(link::MTU, mtu);
+                }
+            });
+        });
+    });
+    link::supported(channel.execute(request, "create veth", pair.outer), "veth")
+}
+
+/// Deletes the pair by its outer end.
+pub(crate) fn delete(channel: &mut Channel, outer: &str) -> Result<()> {
+    link::delete(channel, outer)
+}
