@@ -32,6 +32,8 @@ mod recover;
 mod root;
 mod steps;
 mod store;
+#[cfg(test)]
+mod testing;
 mod unpack;
 
 pub use area::Area;

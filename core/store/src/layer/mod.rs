@@ -21,3 +21,6 @@ pub fn chain_ids(diff_ids: &[Digest]) -> Vec<Digest> {
     }
     chain
 }
+
+#[cfg(test)]
+mod tests;
