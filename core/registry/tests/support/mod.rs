@@ -1,16 +1,18 @@
 //! What the tests of this crate share: a real registry in a folder of its own, images from parts, sinks and sources
 //! in memory, and a policy that answers natively.
-#![allow(dead_code, reason = "each test file uses its own part")]
+#![allow(dead_code, unused_imports, reason = "each test file uses its own part")]
 
 mod image;
 mod memory;
 mod policy;
 mod process;
+mod token_policy;
 
 pub(crate) use image::{Image, OCI_INDEX, OCI_MANIFEST, layer_bytes};
 pub(crate) use memory::{Blobs, Kept};
 pub(crate) use policy::{FakePolicy, answers};
 pub(crate) use process::RealRegistry;
+pub(crate) use token_policy::TokenPolicy;
 
 use davit_model::{auth::RegistryAuth, id::Caller, reference::Reference};
 use davit_registry::{Options, Registry, Session, Timeouts};
