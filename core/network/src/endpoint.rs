@@ -202,7 +202,8 @@ fn configure(network: &NetworkPlan, plan: &EndpointPlan, place: &Place<'_>) -> R
         }
         sysctl::write(key, value)?;
     }
-    let mut requests: Vec<_> = plan.addresses.iter().map(|lease| address::add(link.index, lease.address)).collect();
+    let mut requests = vec![link::up_request(link.index)];
+    requests.extend(plan.addresses.iter().map(|lease| address::add(link.index, lease.address)));
     requests.extend(routes(network, plan, place).iter().map(|route| route::add(link.index, route.dst, route.via)));
     channel.batch(requests, "configure", place.ifname)
 }

@@ -78,6 +78,11 @@ pub(crate) fn up(channel: &mut Channel, name: &str) -> Result<()> {
     channel.execute(request, "bring up link", name)
 }
 
+/// Brings the link `index` up.
+pub(crate) fn up_request(index: u32) -> Request {
+    Request::new(NEWLINK, 0, &header(index, true))
+}
+
 /// Brings a link up with a text that says what it is for.
 pub(crate) fn up_as(index: u32, alias: &str) -> Request {
     let mut request = Request::new(NEWLINK, 0, &header(index, true));

@@ -21,7 +21,7 @@ pub(crate) struct Pair<'a> {
     pub(crate) mtu: Option<u32>,
 }
 
-/// Makes both ends, the inner one in its namespace and the outer one on its bridge, up.
+/// Makes both ends: the inner one in its namespace, still down, and the outer one on its bridge, up.
 pub(crate) fn create(channel: &mut Channel, pair: &Pair<'_>) -> Result<()> {
     let mut request = Request::new(NEWLINK, CREATE | EXCL, &link::header(0, true));
     request.text(link::IFNAME, pair.outer).u32(link::MASTER, pair.master);
@@ -31,7 +31,8 @@ pub(crate) fn create(channel: &mut Channel, pair: &Pair<'_>) -> Result<()> {
     request.nest(LINKINFO, |n| {
         n.text(INFO_KIND, "veth").nest(INFO_DATA, |d| {
             d.nest(PEER, |p| {
-                p.raw(&link::header(0, true)).text(link::IFNAME, pair.inner).attr(link::ADDRESS, &pair.mac);
+                // Not up yet: the kernel opens the peer before it knows its other end, and answers ENOTCONN.
+                p.raw(&link::header(0, false)).text(link::IFNAME, pair.inner).attr(link::ADDRESS, &pair.mac);
                 p.u32(link::NET_NS_FD, pair.namespace.as_raw_fd().cast_unsigned());
                 if let Some(mtu) = pair.mtu {
                     p.u32(link::MTU, mtu);

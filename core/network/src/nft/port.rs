@@ -23,6 +23,12 @@ pub(crate) fn elements(ports: &[PublishedPort], addresses: &[AddressLease]) -> R
     let first = |v4: bool| addresses.iter().map(|a| a.address.addr()).find(|a| a.is_ipv4() == v4);
     let mut elements = Vec::new();
     for port in ports {
+        if port.request.address.is_some_and(|bound| bound.is_ipv6() && bound.is_loopback()) {
+            return Err(NetError::Unsupported {
+                what: format!("port {} published at ::1", port.outside),
+                why: "the kernel routes packets of ::1 over loopback alone; publish it at 127.0.0.1".into(),
+            });
+        }
         let protocol = protocol(&port.request.protocol)?;
         let before = elements.len();
         for inside in [first(true), first(false)].into_iter().flatten() {

@@ -24,8 +24,8 @@ const V4: Step = Is(Field::Version, &[2]);
 const V6: Step = Is(Field::Version, &[10]);
 const FROM_LOOPBACK_V4: Step = Is(Field::Network { offset: 12, length: 1 }, &[127]);
 const TO_LOOPBACK_V4: Step = Is(Field::Network { offset: 16, length: 1 }, &[127]);
-const FROM_LOOPBACK_V6: Step =
-    Is(Field::Network { offset: 8, length: 16 }, &[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
+const TO_LOOPBACK_V6: Step =
+    Is(Field::Network { offset: 24, length: 16 }, &[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
 /// `fib daddr type local`; the number is `RTN_LOCAL`.
 const TO_HOST: Step = Is(Field::DestinationKind, &2_u32.to_ne_bytes());
 /// Established or related.
@@ -49,6 +49,16 @@ const PORTS: &[&[Step]] = &[
     &[V6, TO_HOST, Map { map: "any6", v6: true, addressed: false }],
 ];
 
+/// The host's own traffic. Nothing of `::1` can be led elsewhere: the kernel routes its packets over loopback alone and
+/// has no `route_localnet` for it, so such a connection is to be refused at once rather than to wait.
+const OWN_PORTS: &[&[Step]] = &[
+    &[V4, TO_HOST, Map { map: "addr4", v6: false, addressed: true }],
+    &[V4, TO_HOST, Map { map: "any4", v6: false, addressed: false }],
+    &[V6, TO_LOOPBACK_V6, Accept],
+    &[V6, TO_HOST, Map { map: "addr6", v6: true, addressed: true }],
+    &[V6, TO_HOST, Map { map: "any6", v6: true, addressed: false }],
+];
+
 const CHAINS: [Chain; 5] = [
     Chain {
         name: "raw",
@@ -58,7 +68,7 @@ const CHAINS: [Chain; 5] = [
         rules: &[&[V4, In(Field::InName, "bridges"), TO_LOOPBACK_V4, Drop]],
     },
     Chain { name: "prerouting", kind: "nat", hook: 0, priority: -100, rules: PORTS },
-    Chain { name: "output", kind: "nat", hook: 3, priority: -100, rules: PORTS },
+    Chain { name: "output", kind: "nat", hook: 3, priority: -100, rules: OWN_PORTS },
     Chain {
         name: "forward",
         kind: "filter",
@@ -82,7 +92,6 @@ const CHAINS: [Chain; 5] = [
             &[InOut("same"), TRANSLATED, Masquerade],
             &[InOut("same"), Accept],
             &[V4, FROM_LOOPBACK_V4, In(Field::OutName, "bridges"), Masquerade],
-            &[V6, FROM_LOOPBACK_V6, In(Field::OutName, "bridges"), Masquerade],
             &[V4, In(Field::InName, "masq4"), Masquerade],
             &[V6, In(Field::InName, "masq6"), Masquerade],
         ],
