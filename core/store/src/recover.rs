@@ -2,8 +2,10 @@
 //! leaves the areas. Blobs in flight and leases stay: the next pull goes on with them.
 
 use crate::{
+    db::Durability,
     dirs,
     error::{Result, StoreError},
+    layer::forget_undurable,
     lease::now,
     steps::{Body, KIND, undo_entry},
     store::Store,
@@ -43,9 +45,9 @@ impl Store {
         let expired = now();
         let end = move |c: &rusqlite::Connection| {
             c.execute("DELETE FROM lease WHERE expires <= ?1", [expired])?;
-            Ok::<_, StoreError>(())
+            forget_undurable(c)
         };
-        self.0.db.write(crate::db::Durability::Normal, end).await?;
+        found.undone.extend(self.0.db.write(Durability::Full, end).await?);
         if found.errors.is_empty() {
             let store = self.clone();
             let sweep = move || store.sweep_areas();

@@ -21,6 +21,7 @@ CREATE TABLE layer (
     diff_id TEXT NOT NULL,
     place TEXT NOT NULL,
     size INTEGER NOT NULL,
+    boot TEXT NOT NULL,           -- boot id while its files may not have reached the disk, then empty
     PRIMARY KEY (driver, chain_id)
 );
 CREATE TABLE root (

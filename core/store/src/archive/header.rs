@@ -23,7 +23,7 @@ impl Base {
     pub(super) fn parse(block: &[u8; BLOCK]) -> Result<Self> {
         let header = tar::Header::from_byte_slice(block);
         let old = header.as_old();
-        check_sum(block, field(&old.cksum, "checksum")?)?;
+        check_sum(block, field(&old.cksum, "checksum").ok())?;
         let size = u64::try_from(field(&old.size, "size")?)
             .map_err(|_| StoreError::archive("the header's size is negative"))?;
         let mode = u32::try_from(field(&old.mode, "mode")? & 0o7777).unwrap_or(0);
@@ -48,11 +48,11 @@ impl Base {
 }
 
 /// Sums are of unsigned bytes; some old writers summed signed ones.
-fn check_sum(block: &[u8; BLOCK], want: i64) -> Result<()> {
+fn check_sum(block: &[u8; BLOCK], want: Option<i64>) -> Result<()> {
     let bytes = || block.iter().enumerate().map(|(i, b)| if (148..156).contains(&i) { b' ' } else { *b });
     let unsigned: i64 = bytes().map(i64::from).sum();
     let signed: i64 = bytes().map(|b| i64::from(b.cast_signed())).sum();
-    if want == unsigned || want == signed {
+    if want.is_some_and(|want| want == unsigned || want == signed) {
         Ok(())
     } else {
         Err(StoreError::archive("a header's checksum is wrong (damaged, or not a tar archive)"))

@@ -141,7 +141,11 @@ impl Store {
                 },
             }
         }
-        error.map_or(Ok(records), Err)
+        if let Some(e) = error {
+            return Err(e);
+        }
+        self.make_durable(&area, &chain).await?;
+        Ok(records)
     }
 }
 
@@ -179,7 +183,7 @@ impl Work {
         match self.unpack_and_commit(&mut task, plan, source).await {
             Ok(record) => {
                 let row = (record.clone(), driver, self.parent_id());
-                task.commit(Durability::Full, move |c| insert(c, &row.0, &row.1, row.2.as_deref())).await?;
+                task.commit(Durability::Normal, move |c| insert(c, &row.0, &row.1, row.2.as_deref())).await?;
                 Ok(record)
             }
             Err(e) => Err(task.undo(e).await),
@@ -237,14 +241,7 @@ impl Work {
         let driver = self.driver.name().to_owned();
         let commit = self.driver.commit_layer(&self.store.chain(&driver, &self.chain).await?).await?;
         task.extend(commit.steps).await?;
-        let area = self.area.clone();
-        let place = commit.place.clone();
-        let settle = move || {
-            // The record is durable; what it names must be, too.
-            area.sync()?;
-            area.exists(&place)
-        };
-        if !tokio::task::spawn_blocking(settle).await.map_err(StoreError::join)?? {
+        if !self.area.exists(&commit.place)? {
             return Err(self.refused(format!("it commits to {}, which is not there", commit.place)));
         }
         Ok(LayerRecord { chain_id: self.id()?.clone(), diff_id, place: commit.place, size: unpacked.size })
@@ -276,14 +273,15 @@ fn insert(c: &rusqlite::Connection, record: &LayerRecord, driver: &str, parent: 
         });
     }
     c.execute(
-        "INSERT INTO layer (driver, chain_id, parent, diff_id, place, size) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        "INSERT INTO layer (driver, chain_id, parent, diff_id, place, size, boot) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
         params![
             driver,
             record.chain_id.to_string(),
             parent,
             record.diff_id.to_string(),
             record.place.as_str(),
-            i64::try_from(record.size).unwrap_or(i64::MAX)
+            i64::try_from(record.size).unwrap_or(i64::MAX),
+            super::durable::boot_id()
         ],
     )?;
     Ok(())

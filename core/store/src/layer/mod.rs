@@ -1,8 +1,10 @@
 //! Layers on a driver's area: prepared by the driver, unpacked by us, committed, recorded; once each, whoever asks.
 
+mod durable;
 mod ensure;
 mod record;
 
+pub(crate) use durable::forget_undurable;
 pub use ensure::LayerSource;
 pub use record::LayerRecord;
 pub(crate) use record::{driver_chain, find};

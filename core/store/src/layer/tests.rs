@@ -1,7 +1,7 @@
 //! Pulls into real folders, with both kinds of driver.
 
 use crate::{
-    Lease, LayerSource, Store, StoreError,
+    LayerSource, Lease, Store, StoreError,
     testing::{Tar, TestImage, container, copying, digest, overlaying, pull},
 };
 use davit_model::{digest::Digest, storage::RootMount};
@@ -96,10 +96,8 @@ async fn a_layer_that_is_there_is_not_opened_again() {
         image.diff_ids.iter().zip(&image.layers).map(one).collect()
     };
     let lease: Lease = store.lease("test").await.unwrap();
-    let (a, b) = tokio::join!(
-        store.ensure_layers(&driver, &lease, sources()),
-        store.ensure_layers(&driver, &lease, sources())
-    );
+    let (a, b) =
+        tokio::join!(store.ensure_layers(&driver, &lease, sources()), store.ensure_layers(&driver, &lease, sources()));
     assert_eq!(a.unwrap(), b.unwrap());
     assert_eq!(opened.load(Ordering::SeqCst), 3, "two callers share the work");
 }
@@ -127,9 +125,8 @@ async fn the_cause_is_told_and_not_what_followed_from_it() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path()).unwrap();
     let lease = store.lease("test").await.unwrap();
-    let source = |bytes: Vec<u8>| {
-        LayerSource::new(digest(&bytes), "", move || Ok(Box::new(std::io::Cursor::new(bytes))))
-    };
+    let source =
+        |bytes: Vec<u8>| LayerSource::new(digest(&bytes), "", move || Ok(Box::new(std::io::Cursor::new(bytes))));
     let sources = vec![
         source(Tar::new().file("a", b"a").done()),
         source(Tar::new().file("../b", b"b").done()),

@@ -72,12 +72,6 @@ impl Tar {
         self.raw(EntryType::XHeader, b"PaxHeaders/x", b"", &body, |_| {})
     }
 
-    /// Bytes as they are.
-    pub(crate) fn bytes(mut self, bytes: &[u8]) -> Self {
-        self.bytes.extend(bytes);
-        self
-    }
-
     /// With the end marker.
     pub(crate) fn done(mut self) -> Vec<u8> {
         self.bytes.extend([0; 1024]);

@@ -95,7 +95,7 @@ impl Unpack<'_> {
         match Name::of(&entry.path)? {
             Name::Root if entry.kind == Kind::Directory => {
                 let root = self.tree.root()?;
-                node::dress_dir(&root, entry)?;
+                node::dress_dir(&root, true, entry)?;
                 self.times.insert(Vec::new(), entry.mtime);
                 Ok(())
             }
@@ -161,3 +161,6 @@ impl Unpack<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -34,12 +34,14 @@ fn mode(entry: &Entry) -> Mode {
     Mode::from_raw_mode(entry.mode)
 }
 
-/// Owner, mode and attributes of a folder.
-pub(super) fn dress_dir(dir: &OwnedFd, entry: &Entry) -> Result<()> {
+/// Owner, mode and attributes of a folder; of one that was there before, instead of what it had.
+pub(super) fn dress_dir(dir: &OwnedFd, there: bool, entry: &Entry) -> Result<()> {
     let (uid, gid) = owner(entry);
     rustix::fs::fchown(dir, uid, gid).doing("set the owner of", shown(entry))?;
     rustix::fs::fchmod(dir, mode(entry)).doing("set the mode of", shown(entry))?;
-    xattr::clear(dir, entry.kind, &shown(entry))?;
+    if there {
+        xattr::clear(dir, entry.kind, &shown(entry))?;
+    }
     xattr::set(dir, entry.kind, &entry.xattrs, &shown(entry))
 }
 
@@ -49,7 +51,7 @@ pub(super) fn directory(parent: &OwnedFd, name: &CStr, there: bool, entry: &Entr
         rustix::fs::mkdirat(parent, name, Mode::RWXU).doing("make", shown(entry))?;
     }
     let dir = rustix::fs::openat(parent, name, DIR, Mode::empty()).doing("open", shown(entry))?;
-    dress_dir(&dir, entry)?;
+    dress_dir(&dir, there, entry)?;
     Ok(dir)
 }
 
