@@ -1,4 +1,15 @@
-//! Placeholder header, replaced with the first code of this crate.
+//! From an OCI bundle to a running process and its end: launcher, monitor, init, resolver, OCI command line.
+//!
+//! A walk: [`spec::LaunchSpec`] says what to start. `init` runs in the fresh child and turns it into the container's
+//! program. Nothing in this crate knows images, plugins or HTTP; it has no async runtime, and processes are only ever
+//! forked while there is one thread.
 
 pub mod cgroup;
+pub mod failure;
+mod init;
+pub mod names;
+pub mod oci;
+pub mod seccomp;
+mod socket;
+pub mod spec;
 pub mod users;

@@ -1,0 +1,49 @@
+//! `davit-runtime`: launcher, resolver and OCI command line in one small static program.
+
+use clap::{Parser, Subcommand};
+use davit_runtime::oci;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Runs containers from OCI bundles.
+#[derive(Debug, Parser)]
+#[command(name = "davit-runtime", version)]
+struct Arguments {
+    /// Where the state of containers is kept.
+    #[arg(long, global = true, default_value = "/run/davit-runtime")]
+    root: PathBuf,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    #[command(flatten)]
+    Oci(oci::Verb),
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let Command::Oci(verb) = &arguments.command;
+    match oci::execute(&arguments.root, verb) {
+        Ok(status) => ExitCode::from(u8::try_from(status).unwrap_or(255)),
+        Err(error) => {
+            // Where standard error is closed there is nowhere left to say it.
+            writeln!(std::io::stderr(), "davit-runtime: {}", chain(&error)).ok();
+            ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(125))
+        }
+    }
+}
+
+/// An error with its causes on one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
