@@ -30,9 +30,12 @@ fn tls_inside(error: &(dyn StdError + 'static)) -> bool {
 }
 
 fn tls_error<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a rustls::Error> {
-    chain(error).find_map(|e| {
-        let inner = e.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        e.downcast_ref::<rustls::Error>().or_else(|| inner.and_then(|i| i.downcast_ref()))
+    chain(error).find_map(|mut e| {
+        // An `io::Error` hides what it wraps from `source`, and may wrap another one.
+        while let Some(inner) = e.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+            e = inner;
+        }
+        e.downcast_ref()
     })
 }
 

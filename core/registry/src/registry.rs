@@ -11,6 +11,10 @@ use crate::{
 };
 use davit_model::reference::Reference;
 use reqwest::{Certificate, Client, Method, Url, header, redirect};
+use rustls::{
+    RootCertStore,
+    pki_types::{CertificateDer, pem::PemObject as _},
+};
 use std::{path::Path, sync::Arc};
 use tokio::sync::Semaphore;
 
@@ -154,11 +158,18 @@ fn connect(options: &Options) -> Result<Client, ErrorKind> {
 fn certificates(folder: &Path) -> Result<Vec<Certificate>, ErrorKind> {
     let fail = |path: &Path, e: &dyn std::fmt::Display| ErrorKind::Setting(format!("{}: {e}", path.display()));
     let mut found = Vec::new();
+    let mut check = RootCertStore::empty();
     for entry in std::fs::read_dir(folder).map_err(|e| fail(folder, &e))? {
         let path = entry.map_err(|e| fail(folder, &e))?.path();
-        if path.extension().is_some_and(|x| x == "crt" || x == "pem") {
-            let pem = std::fs::read(&path).map_err(|e| fail(&path, &e))?;
-            found.extend(Certificate::from_pem_bundle(&pem).map_err(|e| fail(&path, &e))?);
+        if !path.extension().is_some_and(|x| x == "crt" || x == "pem") {
+            continue;
+        }
+        let pem = std::fs::read(&path).map_err(|e| fail(&path, &e))?;
+        for der in CertificateDer::pem_slice_iter(&pem) {
+            let der = der.map_err(|e| fail(&path, &e))?;
+            // Added to a store of our own first, so that a bad one is known by its file.
+            check.add(der.clone()).map_err(|e| fail(&path, &e))?;
+            found.push(Certificate::from_der(&der).map_err(|e| fail(&path, &e))?);
         }
     }
     Ok(found)

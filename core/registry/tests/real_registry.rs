@@ -1,4 +1,5 @@
 //! Against Debian's registry: what is pushed comes back, and what goes wrong is named.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "what fails here fails the test")]
 
 mod support;
 

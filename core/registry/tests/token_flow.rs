@@ -1,4 +1,5 @@
 //! Bearer tokens, against a real token server before a real registry.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "what fails here fails the test")]
 
 mod support;
 

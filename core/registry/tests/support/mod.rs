@@ -1,5 +1,6 @@
 //! What the tests of this crate share: a real registry in a folder of its own, images from parts, sinks and sources
 //! in memory, and a policy that answers natively.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "what fails here fails the test")]
 #![allow(dead_code, unused_imports, reason = "each test file uses its own part")]
 
 mod image;
@@ -7,12 +8,14 @@ mod memory;
 mod policy;
 mod process;
 mod token_policy;
+mod wire;
 
 pub(crate) use image::{Image, OCI_INDEX, OCI_MANIFEST, layer_bytes};
 pub(crate) use memory::{Blobs, Kept};
 pub(crate) use policy::{FakePolicy, answers};
 pub(crate) use process::RealRegistry;
 pub(crate) use token_policy::TokenPolicy;
+pub(crate) use wire::{FlakyProxy, Reply, Scripted, answer};
 
 use davit_model::{auth::RegistryAuth, id::Caller, reference::Reference};
 use davit_registry::{Options, Registry, Session, Timeouts};

@@ -27,18 +27,19 @@ impl RealRegistry {
         Self::start(Some((user, password)), "")
     }
 
-    /// One with `extra` in its configuration.
-    pub(crate) fn configured(extra: &str) -> Self {
-        Self::start(None, extra)
+    /// One that speaks TLS with this certificate.
+    pub(crate) fn with_tls(certificate: &Path, key: &Path) -> Self {
+        let tls = format!(", tls: {{certificate: {}, key: {}}}", certificate.display(), key.display());
+        Self::start(None, &tls)
     }
 
-    fn start(login: Option<(&str, &str)>, extra: &str) -> Self {
+    fn start(login: Option<(&str, &str)>, tls: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         // Another process may take the port between its choice and the registry's start: then the next one is tried.
         for _ in 0..5 {
             let port = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("its number").port();
             let address = format!("127.0.0.1:{port}");
-            let config = configuration(folder.path(), &address, login, extra);
+            let config = configuration(folder.path(), &address, login, tls);
             let log = std::fs::File::create(folder.path().join("log")).expect("a log");
             let mut child = Command::new("/usr/bin/docker-registry")
                 .args(["serve", config.to_str().expect("a path")])
@@ -75,11 +76,11 @@ impl Drop for RealRegistry {
     }
 }
 
-fn configuration(folder: &Path, address: &str, login: Option<(&str, &str)>, extra: &str) -> PathBuf {
+fn configuration(folder: &Path, address: &str, login: Option<(&str, &str)>, tls: &str) -> PathBuf {
     let data = folder.join("data");
     let mut text = format!(
         "version: 0.1\nlog: {{level: warn}}\nstorage:\n  filesystem: {{rootdirectory: {}}}\n  delete: {{enabled: true}}\n\
-         http: {{addr: '{address}', secret: test}}\n{extra}\n",
+         http: {{addr: '{address}', secret: test{tls}}}\n",
         data.display()
     );
     if let Some((user, password)) = login {
