@@ -8,3 +8,6 @@ mod record;
 pub use config::{Config, DockerConfig};
 pub use manifest::{DOCKER_MANIFEST, Descriptor, Manifest, OCI_MANIFEST, is_index};
 pub use record::{Image, ImageRecord, ManifestRecord, Removed};
+
+#[cfg(test)]
+mod tests;

@@ -68,3 +68,6 @@ pub(crate) fn undo(area: &Area, id: StepId, step: &StorageStep) -> Result<()> {
         | StorageStep::Quota { .. } => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests;
