@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_gateway_is_the_first_host_address() -> Result<(), Box<dyn std::error::Error>> {
+    fn the_gateway_is_the_first_host_address() -> std::result::Result<(), ipnet::AddrParseError> {
         assert_eq!(gateway(&"10.1.2.0/24".parse()?).to_string(), "10.1.2.1");
         assert_eq!(gateway(&"fd00:1::/64".parse()?).to_string(), "fd00:1::1");
         Ok(())

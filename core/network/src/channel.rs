@@ -1,7 +1,7 @@
 //! A netlink socket for one operation: requests out, answers in, with a deadline.
 //!
 //! A socket belongs to the network namespace of the thread that opened it. Each operation opens its own (about 20 µs),
-//! so a late answer to one can never be taken for the answer to another.
+//! and passes over what answers an earlier request.
 
 use crate::{
     error::{NetError, Result},
@@ -75,6 +75,7 @@ impl Channel {
         object: &str,
     ) -> Result<()> {
         let mut bytes = Vec::new();
+        let first = self.sequence + 1;
         if let Some(before) = before {
             bytes.extend(before.finish(self.next()));
         }
@@ -94,7 +95,8 @@ impl Channel {
         loop {
             let datagram = self.receive(operation, object)?;
             for message in wire::messages(&datagram) {
-                if message.kind == NLMSG_ERROR {
+                // What answers an earlier batch, which ended at its first refusal, is passed over.
+                if message.kind == NLMSG_ERROR && message.sequence >= first {
                     refused(&message, operation, object)?;
                     if message.sequence == last {
                         return Ok(());
@@ -120,7 +122,7 @@ impl Channel {
         self.send(&bytes, operation, object)?;
         loop {
             let datagram = self.receive(operation, object)?;
-            for message in wire::messages(&datagram) {
+            for message in wire::messages(&datagram).filter(|message| message.sequence == self.sequence) {
                 match message.kind {
                     NLMSG_DONE => return Ok(()),
                     NLMSG_ERROR => {
@@ -137,15 +139,18 @@ impl Channel {
     pub(crate) fn ask(&mut self, request: Request, operation: &'static str, object: &str) -> Result<Vec<u8>> {
         let bytes = request.finish(self.next());
         self.send(&bytes, operation, object)?;
-        let datagram = self.receive(operation, object)?;
-        for message in wire::messages(&datagram) {
-            if message.kind == NLMSG_ERROR {
-                refused(&message, operation, object)?;
-            } else {
+        loop {
+            let datagram = self.receive(operation, object)?;
+            let Some(message) = wire::messages(&datagram).find(|message| message.sequence == self.sequence) else {
+                continue;
+            };
+            if message.kind != NLMSG_ERROR {
                 return Ok(message.payload.to_vec());
             }
+            refused(&message, operation, object)?;
+            // An acknowledgement where an answer was due.
+            return Err(NetError::Answer { operation, object: object.to_owned() });
         }
-        Err(NetError::Answer { operation, object: object.to_owned() })
     }
 
     fn next(&mut self) -> u32 {

@@ -85,6 +85,7 @@ impl Host {
                     master: bridge.index,
                     mac,
                     mtu: plan.mtu,
+                    hairpin: !plan.ports.is_empty(),
                 };
                 self.pair(&mut netlink, &pair)?;
                 fault!("endpoint-link");
@@ -101,6 +102,9 @@ impl Host {
             }
         };
         inside(place.namespace, || configure(network, plan, place))?;
+        if let Some(outer) = &host_ifname {
+            link::settle(&mut netlink, outer)?;
+        }
         fault!("endpoint-configured");
         self.publish(plan)?;
         fault!("endpoint-ports");
@@ -132,7 +136,14 @@ impl Host {
         let mut channel = Channel::open(Family::Netfilter)?;
         self.ensure_table(&mut channel)?;
         for port in &plan.ports {
-            self.probe(&port.request, port.outside)?;
+            // One that leads here already stays, whoever has begun to listen since.
+            let mut published = true;
+            for element in &port::elements(std::slice::from_ref(port), &plan.addresses)? {
+                published &= set::get(&mut channel, &self.table, element)?.as_ref() == Some(element);
+            }
+            if !published {
+                self.probe(&port.request, port.outside)?;
+            }
         }
         let requests = elements.iter().map(|element| set::add(&self.table, element)).collect();
         match nft::transact(&mut channel, requests, "publish ports in table", &self.table) {
@@ -205,7 +216,8 @@ fn configure(network: &NetworkPlan, plan: &EndpointPlan, place: &Place<'_>) -> R
     let mut requests = vec![link::up_request(link.index)];
     requests.extend(plan.addresses.iter().map(|lease| address::add(link.index, lease.address)));
     requests.extend(routes(network, plan, place).iter().map(|route| route::add(link.index, route.dst, route.via)));
-    channel.batch(requests, "configure", place.ifname)
+    channel.batch(requests, "configure", place.ifname)?;
+    link::settle(&mut channel, place.ifname)
 }
 
 /// The plan's routes, and a default by the gateway of each family that has none of its own.

@@ -64,6 +64,12 @@ pub(crate) fn need(channel: &mut Channel, name: &str) -> Result<Link> {
     })
 }
 
+/// Makes the kernel take note of the link's carrier now (from 6.8 on looking does it), not when its worker comes to
+/// it: until then packets that leave by the link are dropped, and a first connection waits a second.
+pub(crate) fn settle(channel: &mut Channel, name: &str) -> Result<()> {
+    find(channel, name).map(drop)
+}
+
 /// All links.
 pub(crate) fn list(channel: &mut Channel) -> Result<Vec<Link>> {
     let mut links = Vec::new();

@@ -9,6 +9,9 @@ use crate::{
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 const PEER: u16 = 1;
+const SLAVE_KIND: u16 = 4;
+const SLAVE_DATA: u16 = 5;
+const HAIRPIN: u16 = 4;
 
 /// A pair that is to be made.
 #[derive(Debug)]
@@ -19,6 +22,8 @@ pub(crate) struct Pair<'a> {
     pub(crate) master: u32,
     pub(crate) mac: [u8; 6],
     pub(crate) mtu: Option<u32>,
+    /// Frames may go back out by the port they came in by: a container calls itself by its published port.
+    pub(crate) hairpin: bool,
 }
 
 /// Makes both ends: the inner one in its namespace, still down, and the outer one on its bridge, up.
@@ -40,7 +45,17 @@ pub(crate) fn create(channel: &mut Channel, pair: &Pair<'_>) -> Result<()> {
             });
         });
     });
-    link::supported(channel.execute(request, "create veth", pair.outer), "veth")
+    let mut requests = vec![request];
+    if pair.hairpin {
+        let mut port = Request::new(NEWLINK, 0, &link::header(0, false));
+        port.text(link::IFNAME, pair.outer).nest(LINKINFO, |n| {
+            n.text(SLAVE_KIND, "bridge").nest(SLAVE_DATA, |d| {
+                d.attr(HAIRPIN, &[1]);
+            });
+        });
+        requests.push(port);
+    }
+    link::supported(channel.batch(requests, "create veth", pair.outer), "veth")
 }
 
 /// Deletes the pair by its outer end.

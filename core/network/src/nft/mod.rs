@@ -4,7 +4,8 @@
 //! prerouting, output   daddr local → proto . daddr . dport in @addr4|6, proto . dport in @any4|6 → dnat
 //! raw                  from a bridge to 127.0.0.0/8: drop (route_localnet is on for the bridges)
 //! forward              established, dnat, same bridge: accept · into @isolated: drop · from @internal: drop
-//! postrouting          same bridge: masquerade if dnat · 127.0.0.0/8 into a bridge: masquerade · from @masq4|6: masquerade
+//! postrouting          a container to itself by a published port, @self4|6: masquerade
+//!                      same bridge: masquerade if dnat · 127.0.0.0/8 into a bridge: masquerade · from @masq4|6: masquerade
 //! ```
 //! An accept here cannot override the drop of another table: see [`crate::Host::facts`].
 

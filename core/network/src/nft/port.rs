@@ -1,4 +1,4 @@
-//! Published ports: one map element each.
+//! Published ports: one map element each, and one of each address for a container that calls itself through them.
 
 use super::set::Element;
 use crate::{
@@ -35,6 +35,16 @@ pub(crate) fn elements(ports: &[PublishedPort], addresses: &[AddressLease]) -> R
             let bound = port.request.address;
             if bound.is_none_or(|bound| bound.is_ipv4() == inside.is_ipv4()) {
                 let bound = bound.filter(|bound| !bound.is_unspecified());
+                // Where bridged packets pass the table (br_netfilter), the link they came by is not known when they
+                // leave; the pair of addresses is.
+                let own = Element {
+                    set: if inside.is_ipv4() { "self4" } else { "self6" },
+                    key: [octets(inside), octets(inside)].concat(),
+                    data: Vec::new(),
+                };
+                if !elements.contains(&own) {
+                    elements.push(own);
+                }
                 elements.push(element(protocol, bound, port.outside, inside, port.request.inside));
             }
         }

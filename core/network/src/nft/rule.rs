@@ -47,6 +47,13 @@ pub(crate) enum Step {
     In(Field, &'static str),
     /// Names of in and out link, together, are in a set.
     InOut(&'static str),
+    /// Source and destination address, together, are in a set.
+    Addresses {
+        /// The set.
+        set: &'static str,
+        /// IPv6 rather than IPv4.
+        v6: bool,
+    },
     /// Destination NAT to what a map says: protocol, address where `addressed`, port.
     Map {
         /// The map.
@@ -103,6 +110,14 @@ fn write(list: &mut Request, step: Step) {
         Step::InOut(set) => {
             load(list, Field::InName, REG);
             load(list, Field::OutName, REG + NAME_REGS);
+            expression(list, "lookup", |e| {
+                e.text(1, set).be32(2, REG);
+            });
+        }
+        Step::Addresses { set, v6 } => {
+            let (offset, length) = if v6 { (8, 32) } else { (12, 8) };
+            load(list, Field::Network { offset, length: length / 2 }, REG);
+            load(list, Field::Network { offset: offset + length / 2, length: length / 2 }, REG + length / 8);
             expression(list, "lookup", |e| {
                 e.text(1, set).be32(2, REG);
             });

@@ -34,13 +34,15 @@ const fn two(a: u32, b: u32) -> u32 {
 }
 
 /// Everything that a network or an endpoint adds elements to.
-pub(crate) const ALL: [Kind; 10] = [
+pub(crate) const ALL: [Kind; 12] = [
     Kind { name: "bridges", key: (NAME, 16), data: None },
     Kind { name: "same", key: (two(NAME, NAME), 32), data: None },
     Kind { name: "isolated", key: (NAME, 16), data: None },
     Kind { name: "internal", key: (NAME, 16), data: None },
     Kind { name: "masq4", key: (NAME, 16), data: None },
     Kind { name: "masq6", key: (NAME, 16), data: None },
+    Kind { name: "self4", key: (two(IPV4, IPV4), 8), data: None },
+    Kind { name: "self6", key: (two(IPV6, IPV6), 32), data: None },
     Kind { name: "any4", key: (two(PROTOCOL, SERVICE), 8), data: Some((two(IPV4, SERVICE), 8)) },
     Kind { name: "any6", key: (two(PROTOCOL, SERVICE), 8), data: Some((two(IPV6, SERVICE), 20)) },
     Kind { name: "addr4", key: (two(two(PROTOCOL, IPV4), SERVICE), 12), data: Some((two(IPV4, SERVICE), 8)) },
@@ -65,6 +67,10 @@ pub(crate) fn create(table: &str, kind: &Kind, id: u32) -> Request {
         request.be32(6, data).be32(7, length);
     }
     request.be32(10, id);
+    if kind.key.0 == NAME {
+        // nft's own note on the set, that names are in host order; without it `nft list` shows them empty.
+        request.attr(13, &[0, 4, 1, 0, 0, 0]);
+    }
     request
 }
 

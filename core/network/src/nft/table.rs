@@ -4,7 +4,7 @@ use super::{
     message,
     rule::{
         self, Field,
-        Step::{self, Accept, Drop, Has, In, InOut, Is, Map, Masquerade},
+        Step::{self, Accept, Addresses, Drop, Has, In, InOut, Is, Map, Masquerade},
     },
     set, transact,
 };
@@ -89,6 +89,8 @@ const CHAINS: [Chain; 5] = [
         hook: 4,
         priority: 100,
         rules: &[
+            &[V4, TRANSLATED, Addresses { set: "self4", v6: false }, Masquerade],
+            &[V6, TRANSLATED, Addresses { set: "self6", v6: true }, Masquerade],
             &[InOut("same"), TRANSLATED, Masquerade],
             &[InOut("same"), Accept],
             &[V4, FROM_LOOPBACK_V4, In(Field::OutName, "bridges"), Masquerade],
