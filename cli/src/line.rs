@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 /// A container engine whose policy is yours
 #[derive(Debug, Parser)]
-#[command(name = "davit", version, max_term_width = 100, disable_help_subcommand = true, infer_subcommands = false)]
+#[command(name = "davit", version, max_term_width = 100, disable_help_subcommand = true, disable_version_flag = true)]
 pub(crate) struct Line {
     #[command(flatten)]
     pub(crate) options: Options,
@@ -27,7 +27,7 @@ pub(crate) struct Options {
     /// Start the daemon where none listens; the default for the default socket
     #[arg(
         long, env = "DAVIT_AUTOSTART", hide_env = true, value_name = "BOOL", num_args = 0..=1, require_equals = true,
-        default_missing_value = "true", value_parser = BoolishValueParser::new()
+        default_missing_value = "true", value_parser = BoolishValueParser::new(), hide_possible_values = true
     )]
     pub(crate) autostart: Option<bool>,
     /// Directory of the user's configuration and credentials [default: ~/.davit]
@@ -45,6 +45,9 @@ pub(crate) struct Options {
     /// The key of that [default: key.pem there]
     #[arg(long, value_name = "FILE")]
     pub(crate) tlskey: Option<PathBuf>,
+    /// Print version
+    #[arg(short = 'v', long, action = clap::ArgAction::Version)]
+    version: Option<bool>,
     /// Data root of a daemon that is started
     #[arg(long, env = "DAVIT_DATA_ROOT", hide = true, value_name = "DIR")]
     pub(crate) data_root: Option<PathBuf>,

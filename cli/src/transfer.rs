@@ -24,14 +24,14 @@ pub(crate) struct Transfer {
     out: Printer,
     loudness: Loudness,
     bars: Option<Bars>,
-    /// The last `aux`: facts for programs.
-    pub(crate) aux: Option<serde_json::Value>,
 }
 
 impl Transfer {
     pub(crate) fn new(out: Printer, loudness: Loudness) -> Self {
         let bars = loudness != Loudness::Quiet && out.err_is_terminal();
-        Self { out, loudness, bars: bars.then(Bars::new), aux: None }
+        // A terminal that cannot be drawn on gets lines.
+        let bars = bars.then(Bars::new).filter(|bars| !bars.all.is_hidden());
+        Self { out, loudness, bars }
     }
 
     /// Takes one line of the daemon's answer.
@@ -41,8 +41,8 @@ impl Transfer {
         if let Some(message) = progress.failure() {
             return Err(Error::Failed(message.to_owned()));
         }
-        if let Some(aux) = progress.aux {
-            self.aux = Some(aux);
+        if progress.aux.is_some() {
+            // Facts for programs; what people need of them is in the other lines.
             return Ok(());
         }
         let status = progress.status.unwrap_or_default();
