@@ -43,20 +43,20 @@ enum Reading {
 enum Writing {
     Through,
     /// The head of the answer to a request that may take the connection over. True: 101 is written as 200.
-    Answer { silent: bool, head: BytesMut },
+    Answer {
+        silent: bool,
+        head: BytesMut,
+    },
     /// A head that was held back is on its way out. `then`: another answer's head comes behind it.
-    Out { out: BytesMut, then: Option<bool> },
+    Out {
+        out: BytesMut,
+        then: Option<bool>,
+    },
 }
 
 impl<S> Intercept<S> {
     pub(crate) fn new(socket: S) -> Self {
-        Self {
-            socket,
-            held: BytesMut::new(),
-            reading: Reading::Head,
-            writing: Writing::Through,
-            reader: None,
-        }
+        Self { socket, held: BytesMut::new(), reading: Reading::Head, writing: Writing::Through, reader: None }
     }
 
     /// Looks at what is held of a head.

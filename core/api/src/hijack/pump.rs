@@ -32,6 +32,17 @@ pub(crate) async fn run(wire: Wire, mut attached: Attached, keys: Option<DetachK
     let _ = tokio::time::timeout(LINGER, tokio::io::copy(&mut from_client, &mut tokio::io::sink())).await;
 }
 
+/// Tells in the stream why there is none.
+pub(crate) async fn refuse(wire: &mut Wire, tty: bool, why: &str) {
+    let line = format!("{why}\r\n");
+    let bytes = if tty { line.into() } else { frames::frame(2, line.as_bytes()) };
+    if let Err(e) = wire.write_all(&bytes).await {
+        tracing::debug!("an attached client takes no more: {e}");
+    }
+    let _ = wire.shutdown().await;
+    let _ = tokio::time::timeout(LINGER, tokio::io::copy(wire, &mut tokio::io::sink())).await;
+}
+
 /// Writes output until there is no more of it.
 async fn drain(attached: &mut Attached, client: &mut (impl AsyncWrite + Unpin)) {
     let tty = attached.tty;

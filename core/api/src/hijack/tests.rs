@@ -97,7 +97,9 @@ async fn with_upgrade_the_answer_is_101_upgraded() {
     let served = Served::new().await;
     let mut stream = served.connect().await;
     stream
-        .write_all(b"POST /v1.51/containers/a/attach HTTP/1.1\r\nHost: d\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n")
+        .write_all(
+            b"POST /v1.51/containers/a/attach HTTP/1.1\r\nHost: d\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n",
+        )
         .await
         .unwrap();
     let head = read_to(&mut stream, "\r\n\r\n").await.to_lowercase();
@@ -126,7 +128,9 @@ async fn the_body_of_exec_start_is_read_to_its_end_before_input_begins() {
     let bodies = ["Content-Length: 12\r\n\r\n{\"Tty\":false}"[..].to_owned(), {
         "Transfer-Encoding: chunked\r\n\r\n5\r\n{\"Tty\r\n8\r\n\":false}\r\n0\r\n\r\n".to_owned()
     }];
-    for (body, upgrade) in bodies.iter().zip(["", "Upgrade: tcp\r\n"]).chain(bodies.iter().zip(["Upgrade: tcp\r\n", ""])) {
+    for (body, upgrade) in
+        bodies.iter().zip(["", "Upgrade: tcp\r\n"]).chain(bodies.iter().zip(["Upgrade: tcp\r\n", ""]))
+    {
         let body = body.replace("12", "13");
         let request = format!("POST /exec/a/start HTTP/1.1\r\nHost: d\r\n{upgrade}{body}input");
         for cut in [1, 7, request.len()] {

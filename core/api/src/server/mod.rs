@@ -8,7 +8,7 @@ pub(crate) mod front;
 mod listener;
 mod peer;
 
-pub use listener::{Listener, listen};
+pub use listener::{ListenError, Listener, listen};
 pub(crate) use peer::Peer;
 
 use crate::hijack::intercept::Intercept;

@@ -1,0 +1,32 @@
+//! `ps`.
+
+use super::Answer;
+use crate::{extract::Params, show};
+use axum::{Json, extract::State};
+use davit_engine::{Engine, ListFilter};
+use jiff::Timestamp;
+use serde_json::Value;
+
+pub(super) async fn list(State(engine): State<Engine>, params: Params) -> Answer<Json<Vec<Value>>> {
+    let mut filters = params.filters()?;
+    // -1 and 0 are "no limit" in clients of all ages.
+    let limit = params.number::<i64>("limit")?.filter(|n| *n > 0).and_then(|n| usize::try_from(n).ok());
+    let filter = ListFilter {
+        all: params.flag("all"),
+        limit,
+        id: filters.take("id"),
+        name: filters.take("name"),
+        label: filters.take("label"),
+        status: filters.take("status"),
+        exited: filters.take_numbers("exited")?,
+        ancestor: filters.take("ancestor"),
+        volume: filters.take("volume"),
+        network: filters.take("network"),
+        before: filters.take("before").pop().or_else(|| params.get("before").map(str::to_owned)),
+        since: filters.take("since").pop().or_else(|| params.get("since").map(str::to_owned)),
+    };
+    filters.finish()?;
+    let now = Timestamp::now();
+    let containers = engine.list(&filter).await?;
+    Ok(Json(containers.iter().map(|c| show::summary::summary(c, now)).collect::<Result<_, _>>()?))
+}

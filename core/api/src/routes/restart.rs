@@ -1,0 +1,18 @@
+//! `restart`.
+
+use super::{Answer, done, to_the_end};
+use crate::extract::{Caller, Params};
+use axum::extract::{Path, State};
+use davit_engine::Engine;
+
+pub(super) async fn restart(
+    State(engine): State<Engine>,
+    Caller(caller): Caller,
+    Path(id): Path<String>,
+    params: Params,
+) -> Answer {
+    let timeout = params.number::<i64>("t")?;
+    let signal = params.get("signal").map(str::to_owned);
+    to_the_end(async move { engine.restart(&caller, &id, timeout, signal.as_deref()).await }).await?;
+    Ok(done())
+}
