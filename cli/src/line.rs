@@ -66,7 +66,7 @@ pub(crate) enum Verb {
     Completion(verbs::completion::Args),
     #[command(subcommand)]
     Container(Container),
-    Create(verbs::create::Args),
+    Create(Box<verbs::create::Args>),
     Daemon(verbs::daemon::Args),
     Exec(verbs::exec::Args),
     #[command(subcommand)]
@@ -103,7 +103,7 @@ pub(crate) enum Verb {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Container {
     Attach(verbs::attach::Args),
-    Create(verbs::create::Args),
+    Create(Box<verbs::create::Args>),
     Exec(verbs::exec::Args),
     Inspect(verbs::inspect::Args),
     Kill(verbs::kill::Args),

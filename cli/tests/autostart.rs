@@ -1,6 +1,7 @@
 //! A daemon that starts itself: in its own session, with a clean environment, under a lock, and said once.
 #![allow(
     clippy::unwrap_used,
+    clippy::print_stderr,
     unreachable_pub,
     dead_code,
     missing_docs,
@@ -42,9 +43,7 @@ fn client(dir: &TempDir, words: &[&str]) -> Command {
 fn is_root() -> bool {
     let root = nix::unistd::geteuid().is_root();
     if !root {
-        // The reason, for whoever counts skips.
-        writeln!(std::io::stderr(), "skipped: effective user is {}, only root starts a daemon", nix::unistd::geteuid())
-            .unwrap();
+        eprintln!("skipped: effective user is {}, only root starts a daemon", nix::unistd::geteuid());
     }
     root
 }

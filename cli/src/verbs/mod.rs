@@ -64,7 +64,7 @@ pub(crate) fn dispatch(line: Line, out: &Printer) -> Result<Exit> {
 async fn ask(ctx: &Context, verb: Verb) -> Result<Exit> {
     match verb {
         Verb::Attach(args) | Verb::Container(Container::Attach(args)) => attach::run(ctx, args).await,
-        Verb::Create(args) | Verb::Container(Container::Create(args)) => create::run(ctx, args).await,
+        Verb::Create(args) | Verb::Container(Container::Create(args)) => create::run(ctx, *args).await,
         Verb::Exec(args) | Verb::Container(Container::Exec(args)) => exec::run(ctx, args).await,
         Verb::Images(args) | Verb::Image(Image::Ls(args)) => images::run(ctx, args).await,
         Verb::Info(args) | Verb::System(System::Info(args)) => info::run(ctx, args).await,
