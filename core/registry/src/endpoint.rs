@@ -48,6 +48,13 @@ impl Target {
 #[derive(Debug, Default)]
 pub(crate) struct Schemes(Mutex<HashMap<String, &'static str>>);
 
+impl Schemes {
+    /// After a failure: what spoke TLS may be plain now, or the other way round.
+    pub(crate) fn forget(&self) {
+        self.0.lock().unwrap_or_else(|e| e.into_inner()).clear();
+    }
+}
+
 /// How long a registry that may be plain has to show that it speaks TLS.
 const PROBE: Duration = Duration::from_secs(3);
 

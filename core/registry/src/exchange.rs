@@ -189,7 +189,13 @@ impl Registry {
             if own && let Some(value) = authorization(answer)? {
                 request.headers_mut().insert(AUTHORIZATION, value);
             }
-            let response = self.execute(call, request, &origin).await?;
+            let response = match self.execute(call, request, &origin).await {
+                Ok(response) => response,
+                Err(kind) => {
+                    self.inner.schemes.forget();
+                    return Err(kind);
+                }
+            };
             let status = response.status();
             if !status.is_redirection() || !call.redirects() || status == StatusCode::NOT_MODIFIED {
                 return Ok(Answered { response, origin, url });

@@ -7,6 +7,7 @@ use crate::{
     endpoint::Schemes,
     exchange::{Answered, Call},
     failure,
+    session::server_name,
     tokens::Tokens,
 };
 use davit_model::reference::Reference;
@@ -58,8 +59,10 @@ impl Registry {
         self.inner.tokens.clear();
     }
 
-    /// Checks the session's credential at `registry` (`host[:port]`): asks its root, and answers its challenge.
+    /// Checks the session's credential at `registry` (`host[:port]`, or a server's address as `docker login` sends it):
+    /// asks its root, and answers its challenge.
     pub async fn login(&self, session: &Session, registry: &str) -> Result<(), Error> {
+        let registry = server_name(registry);
         let check = async {
             let target = self.registry_itself(registry, "").await?;
             let access = Access::root();

@@ -43,7 +43,7 @@ impl Session {
 }
 
 /// `host[:port]` of what docker writes as a server: with or without scheme and path, the hub under its several names.
-fn server_name(server: &str) -> &str {
+pub(crate) fn server_name(server: &str) -> &str {
     let bare = server.strip_prefix("https://").or_else(|| server.strip_prefix("http://")).unwrap_or(server);
     let host = bare.split('/').next().unwrap_or(bare);
     match host {

@@ -287,6 +287,51 @@ async fn trust_is_decided_over_what_refers_to_the_manifest() {
 }
 
 #[tokio::test]
+async fn an_upload_that_leads_elsewhere_leaves_the_password_behind() {
+    let elsewhere = Scripted::start(|_| Reply::Send(answer("201 Created", &[], b""))).await;
+    let to = format!("http://{}/upload/1", elsewhere.address);
+    let server = Scripted::start(move |head| {
+        if !head.to_lowercase().contains("authorization: basic") {
+            return Reply::Send(answer("401 Unauthorized", &[("www-authenticate", "Basic realm=\"x\"")], b""));
+        }
+        match head.split(' ').next() {
+            Some("HEAD") => Reply::Send(answer("404 Not Found", &[], b"")),
+            Some("POST") => Reply::Send(answer("202 Accepted", &[("location", &to)], b"")),
+            _ => Reply::Send(answer("201 Created", &[], b"")),
+        }
+    })
+    .await;
+    let image = Image::of(&[]);
+    let name = reference(&server.address.to_string(), "x:1");
+    let own = session(answers::basic("ann", "secret"));
+    client().push(&own, &name, &image.document, &image.blobs, &image.source, &|_, _| {}).await.unwrap();
+    let heads = elsewhere.heads.lock().unwrap().clone();
+    assert_eq!(heads.len(), 1);
+    assert!(heads[0].starts_with("PUT /upload/1?digest=sha256"), "{heads:?}");
+    assert!(!heads[0].to_lowercase().contains("authorization"), "{heads:?}");
+}
+
+#[tokio::test]
+async fn operations_run_as_tasks_and_side_by_side() {
+    let (server, _, layer) = with_layer(500_000).await;
+    let client = client();
+    let tasks: Vec<_> = (0..12)
+        .map(|_| {
+            let (client, layer, name) = (client.clone(), layer.clone(), reference(&server.address, "x:1"));
+            tokio::spawn(async move {
+                let session = session(answers::anonymous());
+                client.resolve(&session, &name, None).await.unwrap();
+                let mut sink = Kept::default();
+                client.fetch_blob(&session, &name, &layer, &mut sink, &quiet()).await.map(|f| f.checked)
+            })
+        })
+        .collect();
+    for task in tasks {
+        assert!(task.await.unwrap().unwrap());
+    }
+}
+
+#[tokio::test]
 async fn an_upload_that_no_one_takes_hits_the_deadline() {
     let mut settings = options();
     settings.timeouts.stall = Duration::from_millis(300);
