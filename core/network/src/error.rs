@@ -101,6 +101,12 @@ impl From<&NetError> for PolicyError {
     }
 }
 
+impl From<NetError> for PolicyError {
+    fn from(error: NetError) -> Self {
+        Self::from(&error)
+    }
+}
+
 /// Treats `absent` answers as done: what is to be removed is not there.
 pub(crate) fn absent_is_done(result: Result<()>) -> Result<()> {
     match result {
@@ -115,4 +121,28 @@ fn hint(detail: &str) -> String {
 
 fn join(errors: &[NetError]) -> String {
     errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(object: &str, errno: Errno) -> NetError {
+        NetError::Netlink { operation: "delete link", object: object.into(), errno, detail: "busy with it".into() }
+    }
+
+    #[test]
+    fn an_undoing_reports_all_that_failed() {
+        let both = NetError::gather(vec![refused("a", Errno::EBUSY), refused("b", Errno::EPERM)]);
+        let text = both.err().map(|error| error.to_string()).unwrap_or_default();
+        assert!(text.contains("delete link a: EBUSY") && text.contains("delete link b: EPERM"), "{text}");
+        assert!(matches!(NetError::gather(vec![refused("a", Errno::EBUSY)]), Err(NetError::Netlink { .. })));
+        assert!(NetError::gather(Vec::new()).is_ok());
+    }
+
+    #[test]
+    fn removing_what_is_not_there_is_done() {
+        assert!(absent_is_done(Err(refused("a", Errno::ENODEV))).is_ok());
+        assert!(absent_is_done(Err(refused("a", Errno::EPERM))).is_err());
+    }
 }
