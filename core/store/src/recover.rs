@@ -85,3 +85,6 @@ impl Store {
         Ok((garbage, errors))
     }
 }
+
+#[cfg(test)]
+mod tests;

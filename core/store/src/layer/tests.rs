@@ -178,3 +178,34 @@ async fn a_hundred_and_twenty_seven_layers_are_one_image() {
     let RootMount::Overlay { lower, .. } = root.plan.mount else { panic!() };
     assert_eq!(lower.len(), 127);
 }
+
+#[tokio::test]
+async fn a_layer_that_does_not_fit_on_the_disk_leaves_the_state_as_it_was() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = |program: &str, args: &[&str]| {
+        assert!(std::process::Command::new(program).args(args).status().unwrap().success(), "{program} {args:?}");
+    };
+    let (image, mount) = (dir.path().join("disk"), dir.path().join("mnt"));
+    std::fs::File::create(&image).unwrap().set_len(16 << 20).unwrap();
+    std::fs::create_dir(&mount).unwrap();
+    run("mkfs.ext4", &["-q", "-m", "0", image.to_str().unwrap()]);
+    run("mount", &["-o", "loop", image.to_str().unwrap(), mount.to_str().unwrap()]);
+    let outcome = {
+        let store = Store::open(&mount.join("davit")).unwrap();
+        let lease = store.lease("test").await.unwrap();
+        let large = vec![1; 24 << 20];
+        let big = Tar::new().raw(tar::EntryType::Regular, b"big", b"", &large, |_| {}).done();
+        let source = |bytes: Vec<u8>| {
+            LayerSource::new(digest(&bytes), "", move || Ok(Box::new(std::io::Cursor::new(bytes))))
+        };
+        let failed = store.ensure_layers(&overlaying(), &lease, vec![source(big)]).await;
+        let left = names(mount.join("davit/areas/overlaying"));
+        let small = vec![source(Tar::new().file("a", b"a").done())];
+        (failed, left, store.ensure_layers(&overlaying(), &lease, small).await)
+    };
+    run("umount", &[mount.to_str().unwrap()]);
+    let e = outcome.0.unwrap_err();
+    assert!(e.to_string().starts_with("no space left on the file system of entry \"big\""), "{e}");
+    assert_eq!(outcome.1, [".trash"]);
+    assert!(outcome.2.is_ok());
+}

@@ -1,0 +1,174 @@
+//! A process is killed at each of its steps, for real, and the next one must settle what it left.
+
+use crate::{
+    LayerSource, Store, StoreError,
+    testing::{Tar, TestImage, container, copying, digest, overlaying, pull},
+};
+use davit_model::{journal::Journal, storage::StorageDriver};
+use std::{
+    io::Cursor,
+    os::unix::process::ExitStatusExt,
+    path::Path,
+    process::{Command, Stdio},
+    sync::Arc,
+};
+
+const ROOT: &str = "DAVIT_TEST_KILL_ROOT";
+const DRIVER: &str = "DAVIT_TEST_KILL_DRIVER";
+
+fn image() -> TestImage {
+    TestImage::new(&[Tar::new().file("etc/a", b"1").done(), Tar::new().file("etc/.wh.a", b"").file("b", b"2").done()])
+}
+
+fn driver(name: &str) -> Arc<dyn StorageDriver> {
+    if name == "copying" { copying() } else { overlaying() }
+}
+
+/// A layer that is not what it should be: its plan is undone.
+async fn wrong_layer(store: &Store, driver: &Arc<dyn StorageDriver>) {
+    let bytes = Tar::new().file("x", b"x").done();
+    let lease = store.lease("test").await.unwrap();
+    let source = LayerSource::new(digest(b"other"), "", move || Ok(Box::new(Cursor::new(bytes))));
+    let e = store.ensure_layers(driver, &lease, vec![source]).await.unwrap_err();
+    assert!(matches!(e, StoreError::WrongDigest { .. }), "{e}");
+    lease.release().await.unwrap();
+}
+
+async fn whole_life(store: &Store, driver: &Arc<dyn StorageDriver>) {
+    let image = image();
+    wrong_layer(store, driver).await;
+    pull(store, driver, &image, "demo/a:1").await.unwrap();
+    store.prepare_root(driver, &container(1), &image.diff_ids).await.unwrap();
+    store.remove_root(&container(1)).await.unwrap();
+    store.remove_image(&image.id(), |_| None).await.unwrap();
+    let collected = store.collect(std::slice::from_ref(driver)).await.unwrap();
+    assert!(collected.errors.is_empty(), "{:?}", collected.errors);
+}
+
+#[tokio::test]
+#[ignore = "is run, and killed, by the test below"]
+async fn a_life_to_be_killed() {
+    let store = Store::open(Path::new(&std::env::var_os(ROOT).unwrap())).unwrap();
+    whole_life(&store, &driver(&std::env::var(DRIVER).unwrap())).await;
+}
+
+/// True where it was killed, false where it lived through.
+fn live(root: &Path, driver: &str, fault: &str) -> bool {
+    let status = Command::new(std::env::current_exe().unwrap())
+        .args(["--ignored", "--exact", "recover::tests::a_life_to_be_killed"])
+        .env(ROOT, root)
+        .env(DRIVER, driver)
+        .env("FAILPOINTS", fault)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .unwrap();
+    assert!(status.success() || status.signal() == Some(9), "{fault}: {status}");
+    !status.success()
+}
+
+fn listing(dir: &Path) -> Vec<String> {
+    let mut names: Vec<_> =
+        std::fs::read_dir(dir).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+async fn settles(root: &Path, name: &str, fault: &str) {
+    let store = Store::open(root).unwrap();
+    let found = store.recover().await.unwrap();
+    assert_eq!(found.errors, Vec::<String>::new(), "{fault}");
+    assert!(store.journal().open().await.unwrap().is_empty(), "{fault}");
+    let known: Vec<String> = store
+        .db()
+        .read_blocking::<_, StoreError>(|c| {
+            let mut rows = c.prepare("SELECT name FROM place ORDER BY name")?;
+            Ok(rows.query_map([], |r| r.get(0))?.collect::<Result<_, _>>()?)
+        })
+        .unwrap();
+    let area = root.join("areas").join(name);
+    let mut there = listing(&area);
+    there.retain(|n| n != ".trash");
+    assert_eq!(there, known, "{fault}");
+    assert!(listing(&area.join(".trash")).is_empty(), "{fault}");
+    // A second look finds nothing.
+    assert_eq!(store.recover().await.unwrap(), Default::default(), "{fault}");
+    // And the same life can be lived again, whole, to its end.
+    store.remove_root(&container(1)).await.unwrap();
+    whole_life(&store, &driver(name)).await;
+}
+
+#[tokio::test]
+async fn a_kill_at_any_step_leaves_nothing_that_the_next_start_cannot_settle() {
+    let mut kills = 0;
+    for name in ["overlaying", "copying"] {
+        for point in ["journalled", "reserved", "step", "applied", "unpacked", "undo", "commit", "committed"] {
+            for passed in 0.. {
+                let fault = format!("{point}={passed}*off->return");
+                let dir = tempfile::tempdir().unwrap();
+                if !live(dir.path(), name, &fault) {
+                    assert!(passed > 0, "{point} was never reached");
+                    break;
+                }
+                kills += 1;
+                settles(dir.path(), name, &format!("{name}: {fault}")).await;
+            }
+        }
+    }
+    assert!(kills > 60, "{kills} kills");
+}
+
+#[tokio::test]
+async fn a_place_that_no_record_names_is_garbage() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    store.area(copying().as_ref()).unwrap();
+    let stray = dir.path().join("areas/copying/stray");
+    std::fs::create_dir_all(stray.join("deep")).unwrap();
+    assert_eq!(store.recover().await.unwrap().garbage, ["copying/stray"]);
+    assert!(!stray.exists());
+}
+
+#[tokio::test]
+async fn layers_that_never_reached_the_disk_are_forgotten_after_a_power_cut() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    pull(&store, &copying(), &image(), "demo/a:1").await.unwrap();
+    assert_eq!(store.recover().await.unwrap(), Default::default());
+    let other_boot = |c: &rusqlite::Connection| {
+        c.execute("UPDATE layer SET boot = 'another' WHERE parent IS NULL", [])?;
+        Ok::<_, StoreError>(())
+    };
+    store.db().write(crate::Durability::Full, other_boot).await.unwrap();
+    let found = store.recover().await.unwrap();
+    assert_eq!((found.undone.len(), found.garbage.len()), (2, 2), "the layer and what stands on it: {found:?}");
+    pull(&store, &copying(), &image(), "demo/a:1").await.unwrap();
+    assert!(store.prepare_root(&copying(), &container(1), &image().diff_ids).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_blob_in_flight_outlives_the_daemon() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    let lease = store.lease("pull").await.unwrap();
+    let bytes = vec![7; 100_000];
+    let mut writer = store.write_blob(&lease, &digest(&bytes), Some(100_000)).await.unwrap().unwrap();
+    writer.write(&bytes[..60_000]).unwrap();
+    drop((writer, lease, store));
+    let store = Store::open(dir.path()).unwrap();
+    store.recover().await.unwrap();
+    store.collect(&[]).await.unwrap();
+    let lease = store.lease("pull").await.unwrap();
+    let mut writer = store.write_blob(&lease, &digest(&bytes), Some(100_000)).await.unwrap().unwrap();
+    assert_eq!(writer.offset(), 60_000);
+    writer.write(&bytes[60_000..]).unwrap();
+    writer.finish().unwrap();
+    assert!(store.write_blob(&lease, &digest(&bytes), Some(100_000)).await.unwrap().is_none());
+}
+
+#[test]
+fn a_second_daemon_on_the_same_root_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let _first = Store::open(dir.path()).unwrap();
+    assert!(matches!(Store::open(dir.path()), Err(StoreError::Locked(_))));
+}
