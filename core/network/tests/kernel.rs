@@ -384,7 +384,7 @@ fn applying_twice_changes_nothing_and_undoing_leaves_nothing() {
                 words
             };
             let links = run("sh", &["-c", "ip -br link | cut -d' ' -f1"]);
-            let addresses = run("ip", &["-o", "addr", "show", "type", "bridge"]);
+            let addresses = run("ip", &["-o", "addr", "show", "type", "bridge", "scope", "global"]);
             seen.push([links, addresses, run("nft", &["list", "ruleset"])].map(words));
         }
         assert_eq!(seen[0], seen[1]);
