@@ -1,33 +1,21 @@
 //! The one road of every request: answer for its origin and scope, challenge, redirects, retries, deadlines.
 
 use crate::{
-    ErrorKind, Registry, Session,
-    access::Access,
-    backoff, body, challenge,
-    endpoint::Target,
-    failure,
-    origin::{Origin, is_loopback},
+    ErrorKind, Registry, Session, access::Access, asker::Asker, backoff, endpoint::Target, failure, origin::Origin,
     tokens::Key,
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
-use davit_model::auth::{Answer, Challenge, Credential, Scheme};
+use davit_model::auth::Answer;
 use futures_util::future::BoxFuture;
 use reqwest::{
     Method, StatusCode, Url,
-    header::{AUTHORIZATION, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE},
+    header::{AUTHORIZATION, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER},
 };
-use std::{
-    collections::BTreeMap,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
-/// How many answers are tried for one request.
-const ATTEMPTS: u32 = 3;
 /// How many redirects are followed.
 const REDIRECTS: usize = 5;
-/// How much of a 401's body is read for its message.
-const MESSAGE_LIMIT: u64 = 64 << 10;
 
 /// What a request carries.
 pub(crate) enum Payload<'a> {
@@ -112,15 +100,7 @@ impl Registry {
         let origin = call.target.origin();
         let offered = session.offered_for(&call.target.registry);
         let key = Key::new(&origin, call.access, session, offered);
-        let mut asker = Asker {
-            registry: self,
-            session,
-            target: call.target,
-            access: call.access,
-            offered,
-            attempt: 1,
-            realm: None,
-        };
+        let mut asker = Asker::new(self, session, call.target, call.access, offered);
         // Policy is asked even where an answer is kept, so that a refusal works at once.
         let first = asker.before_the_first(&origin).await?;
         let kept = self.inner.tokens.get(&key).filter(|_| first == Answer::Anonymous && !call.fresh);
@@ -147,7 +127,7 @@ impl Registry {
                 }
                 _ => {
                     if fresh {
-                        if let (Some(realm), Answer::Bearer { .. }) = (&asker.realm, &answer) {
+                        if let (Some(realm), Answer::Bearer { .. }) = (asker.realm(), &answer) {
                             self.inner.pins.pin(&call.target.registry, realm);
                         }
                         self.inner.tokens.put(key, answer, made);
@@ -249,98 +229,6 @@ impl Registry {
             Ok(outcome) => outcome.map_err(|e| failure::transport(origin, &e, timeouts.connect)),
             Err(_) => Err(late("answer", timeouts.response)),
         }
-    }
-}
-
-/// Asks the session's policy about one request.
-struct Asker<'a> {
-    registry: &'a Registry,
-    session: &'a Session,
-    target: &'a Target,
-    access: &'a Access,
-    offered: Option<&'a Credential>,
-    attempt: u32,
-    realm: Option<String>,
-}
-
-impl Asker<'_> {
-    /// Before the first request of a session to this origin and scope, policy may refuse the registry as such.
-    async fn before_the_first(&mut self, origin: &Origin) -> Result<Answer, ErrorKind> {
-        let place = (origin.as_str().to_owned(), self.access.scope());
-        let new = self.session.said.lock().unwrap_or_else(|e| e.into_inner()).asked.insert(place);
-        if !new {
-            return Ok(Answer::Anonymous);
-        }
-        let answer = self.ask(Scheme::None, BTreeMap::new()).await?;
-        if answer != Answer::Anonymous {
-            self.attempt += 1;
-        }
-        Ok(answer)
-    }
-
-    /// The next answer to a 401, or the error that there is none.
-    async fn answer(&mut self, refused: Answered, last: &Answer) -> Result<Answer, ErrorKind> {
-        let fields = refused.response.headers().get_all(WWW_AUTHENTICATE);
-        let found: Vec<_> = fields.iter().filter_map(|v| v.to_str().ok()).flat_map(challenge::parse).collect();
-        let stall = self.registry.inner.options.timeouts.stall;
-        let message = failure::status(401, &body::read_some(refused, MESSAGE_LIMIT, stall).await, "");
-        if self.attempt > ATTEMPTS {
-            return Err(message);
-        }
-        let bearer = found.iter().find(|c| c.scheme == "bearer").map(|c| (Scheme::Bearer, c));
-        let basic = || found.iter().find(|c| c.scheme == "basic").map(|c| (Scheme::Basic, c));
-        let Some((scheme, chosen)) = bearer.or_else(basic) else {
-            let schemes: Vec<_> = found.iter().map(|c| c.scheme.as_str()).collect();
-            return Err(ErrorKind::Protocol(format!(
-                "it wants authentication by neither Basic nor Bearer but {schemes:?}"
-            )));
-        };
-        if scheme == Scheme::Bearer {
-            self.check_realm(chosen.params.get("realm").map(String::as_str))?;
-        }
-        let answer = self.ask(scheme, chosen.params.clone()).await?;
-        // The same words again would only be refused again.
-        if answer == *last {
-            return Err(message);
-        }
-        self.attempt += 1;
-        Ok(answer)
-    }
-
-    /// Refuses a token server that is not private, or not the one that this registry named before.
-    fn check_realm(&mut self, realm: Option<&str>) -> Result<(), ErrorKind> {
-        let realm = realm.ok_or_else(|| ErrorKind::Protocol("a Bearer challenge without a realm".to_owned()))?;
-        let refuse = |why: &str| Err(ErrorKind::Refused(format!("the token server {realm:?} {why}")));
-        let Ok(url) = Url::parse(realm) else { return refuse("is not an address") };
-        let plain_is_safe = is_loopback(&url) && is_loopback(&self.target.root());
-        if url.scheme() != "https" && !(url.scheme() == "http" && plain_is_safe) {
-            return refuse("does not use https");
-        }
-        let registry = &self.target.registry;
-        let before = self.realm.clone().or_else(|| self.registry.inner.pins.pinned(registry));
-        match before {
-            Some(before) if before != realm => {
-                refuse(&format!("is not the one that {registry} named before: {before:?}"))
-            }
-            _ => {
-                self.realm = Some(realm.to_owned());
-                Ok(())
-            }
-        }
-    }
-
-    async fn ask(&self, scheme: Scheme, params: BTreeMap<String, String>) -> Result<Answer, ErrorKind> {
-        let challenge = Challenge {
-            registry: self.target.registry.clone(),
-            scheme,
-            params,
-            repository: self.access.repository.clone(),
-            actions: self.access.actions.iter().map(|a| (*a).to_owned()).collect(),
-            offered: self.offered.cloned(),
-            caller: self.session.caller.clone(),
-            attempt: self.attempt,
-        };
-        self.session.auth.authenticate(&challenge).await.map_err(ErrorKind::Policy)
     }
 }
 

@@ -9,6 +9,7 @@
 //! blob, [`Registry::push`] sends an image. `exchange` is the one road that every request takes.
 
 mod access;
+mod asker;
 mod backoff;
 mod blob;
 mod body;
