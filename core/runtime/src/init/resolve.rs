@@ -59,6 +59,7 @@ pub(super) fn target(root: BorrowedFd<'_>, path: &Path, kind: TargetKind) -> io:
 
 /// Opens the folder `path` inside `root`, making what is missing of it.
 pub(super) fn folder(root: BorrowedFd<'_>, path: &Path) -> io::Result<OwnedFd> {
+    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
     match open(root, path, OFlags::PATH | OFlags::DIRECTORY, rooted()) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => {}
         other => return other,
