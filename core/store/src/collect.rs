@@ -1,12 +1,17 @@
 //! Collection: marks from records, roots and leases; sweeps layers (through their drivers) and blobs. Never counts.
 
 use crate::{
+    db::Durability,
     error::{Result, StoreError},
     image::ImageRecord,
     lease::now,
+    steps::{Task, owned},
     store::Store,
 };
-use davit_model::{digest::Digest, storage::StorageDriver};
+use davit_model::{
+    digest::Digest,
+    storage::{Place, StorageDriver, StorageStep},
+};
 use rusqlite::Connection;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -110,19 +115,36 @@ fn sweep_order(all: &Parents, marked: &Marked) -> Vec<(String, Vec<Digest>)> {
     chains
 }
 
+/// Takes a layer's record away, unless someone has come to need it since it was marked. From here on it is missing for
+/// everybody, and its places are nobody's.
+fn doom(c: &Connection, driver: &str, id: &Digest) -> Result<bool> {
+    let marked = mark(c)?;
+    let all = layers(c)?;
+    let key = (driver.to_owned(), id.clone());
+    let parent_of = all.iter().any(|((d, _), parent)| d == driver && parent.as_ref() == Some(id));
+    if marked.images.contains(id) || marked.layers.contains(&key) || parent_of {
+        return Ok(false);
+    }
+    c.execute("DELETE FROM layer WHERE driver = ?1 AND chain_id = ?2", [driver, &id.to_string()])?;
+    Ok(true)
+}
+
 impl Store {
     /// Removes what no image, root or lease names. Layers of drivers that are not in `drivers` stay.
     pub async fn collect(&self, drivers: &[Arc<dyn StorageDriver>]) -> Result<Collected> {
-        let _alone = self.0.collecting.write().await;
         let (marked, all) = self.0.db.read(|c| Ok::<_, StoreError>((mark(c)?, layers(c)?))).await?;
         let mut done = Collected::default();
         for (name, chain) in sweep_order(&all, &marked) {
             let Some(driver) = drivers.iter().find(|d| d.name() == name) else { continue };
             match self.remove_layer(driver, &chain).await {
-                Ok(()) => done.layers.extend(chain.last().map(|id| (name, id.clone()))),
+                Ok(false) => {}
+                Ok(true) => done.layers.extend(chain.last().map(|id| (name, id.clone()))),
                 Err(e) => done.errors.push(e),
             }
         }
+        // No lease begins between the second look and the removal.
+        let _alone = self.0.collecting.write().await;
+        let marked = self.0.db.read(mark).await?;
         let blobs = self.0.blobs.clone();
         let sweep = move || {
             for blob in blobs.list()?.into_iter().filter(|b| !marked.blobs.contains(&b.digest)) {
@@ -137,5 +159,26 @@ impl Store {
             Ok(done)
         };
         tokio::task::spawn_blocking(sweep).await.map_err(StoreError::join)?
+    }
+
+    /// Removes a layer as its driver says; what the driver's plan forgets goes, too. Says whether it was removed.
+    async fn remove_layer(&self, driver: &Arc<dyn StorageDriver>, chain: &[Digest]) -> Result<bool> {
+        let Some(id) = chain.last().cloned() else { return Ok(false) };
+        let name = driver.name().to_owned();
+        let lock = self.lock(&format!("layer:{name}:{id}"));
+        let _held = lock.lock().await;
+        let area = self.area(driver.as_ref())?;
+        let mut steps = driver.remove_layer(&self.chain(&name, chain).await?).await?;
+        let own = format!("layer:{}", id.hex());
+        let (on, owner) = (name.clone(), own.clone());
+        let take = move |c: &Connection| {
+            Ok::<_, StoreError>(if doom(c, &on, &id)? { Some(owned(c, &on, &owner)?) } else { None })
+        };
+        let Some(places) = self.0.db.write(Durability::Full, take).await? else { return Ok(false) };
+        let said = |at: &Place| steps.iter().any(|s| matches!(s, StorageStep::Discard { at: said } if said == at));
+        let forgotten: Vec<_> = places.into_iter().filter(|at| !said(at)).collect();
+        steps.extend(forgotten.into_iter().map(|at| StorageStep::Discard { at }));
+        Task::begin(self, &area, own, steps).await?.commit(Durability::Normal, |_| Ok(())).await?;
+        Ok(true)
     }
 }

@@ -13,7 +13,8 @@
 //!    [`Store::tag`], [`Store::untag`], [`Store::remove_image`].
 //! 8. [`Store::prepare_root`]`(&driver, &container, &diff_ids)` → [`PreparedRoot`] (plan, area); [`Store::remove_root`].
 //! 9. [`Store::collect`]`(&drivers, …)`: marks from records and leases, sweeps the rest.
-//! 10. [`Store::check`]: every blob against its digest; [`Area::facts`] for [`StorageDriver::probe`].
+//! 10. [`Store::check`]: every blob against its digest; [`Area::facts`] for [`StorageDriver::probe`]; [`pack()`]: a tree
+//!     as a layer archive.
 //!
 //! [`StorageDriver::probe`]: davit_model::storage::StorageDriver::probe
 
@@ -28,6 +29,7 @@ mod fault;
 pub mod image;
 mod layer;
 mod lease;
+mod pack;
 mod recover;
 mod root;
 mod steps;
@@ -44,6 +46,7 @@ pub use error::{Result, StoreError};
 pub use image::{ImageRecord, Removed};
 pub use layer::{LayerRecord, LayerSource, chain_ids};
 pub use lease::Lease;
+pub use pack::pack;
 pub use recover::Recovered;
 pub use root::PreparedRoot;
 pub use store::Store;

@@ -45,6 +45,12 @@ impl Store {
         let expired = now();
         let end = move |c: &rusqlite::Connection| {
             c.execute("DELETE FROM lease WHERE expires <= ?1", [expired])?;
+            // A layer's record goes before its places do.
+            c.execute(
+                "DELETE FROM place WHERE owner LIKE 'layer:%' AND NOT EXISTS (SELECT 1 FROM layer WHERE
+                 layer.driver = place.driver AND layer.chain_id = 'sha256:' || substr(place.owner, 7))",
+                [],
+            )?;
             forget_undurable(c)
         };
         found.undone.extend(self.0.db.write(Durability::Full, end).await?);

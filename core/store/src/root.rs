@@ -4,7 +4,8 @@ use crate::{
     area::Area,
     db::Durability,
     error::{Result, StoreError},
-    layer::{chain_ids, driver_chain},
+    layer::chain_ids,
+    lease::Lease,
     steps::{Task, owned},
     store::Store,
 };
@@ -89,8 +90,23 @@ impl Store {
         if let Some(root) = self.root(container).await? {
             return Ok(root);
         }
-        // Layers may not be collected between here and the record that names them.
-        let _shared = self.0.collecting.read().await;
+        // Until the record names the layers, a lease keeps them.
+        let lease = self.lease("prepare root").await?;
+        let root = self.prepare_root_leased(driver, container, chain, &lease).await;
+        lease.release().await?;
+        root
+    }
+
+    async fn prepare_root_leased(
+        &self,
+        driver: &Arc<dyn StorageDriver>,
+        container: &ContainerId,
+        chain: Vec<Digest>,
+        lease: &Lease,
+    ) -> Result<PreparedRoot> {
+        for id in &chain {
+            lease.add_layer(driver.name(), id.hex()).await?;
+        }
         let area = self.area(driver.as_ref())?;
         let name = driver.name().to_owned();
         let refused = |why| StoreError::Plan { driver: name.clone(), why };
@@ -100,14 +116,14 @@ impl Store {
         }
         let top = (!layers.0.is_empty()).then_some(&layers);
         let plan = driver.prepare_root(container, top).await?;
-        let task = Task::begin(self, &area, owner(container), plan.steps.clone()).await?;
-        let own = task.places(self).await?;
-        let below = layers.0.iter().filter_map(|l| l.place.clone()).collect();
-        if let Err(why) = check_mount(&plan, &own, &below) {
-            return Err(task.undo(refused(why)).await);
-        }
         let text = |e: serde_json::Error| StoreError::Record { object: owner(container), why: e.to_string() };
         let (chain, json) = (serde_json::to_string(&chain).map_err(text)?, serde_json::to_string(&plan).map_err(text)?);
+        let task = Task::begin(self, &area, owner(container), plan.steps.clone()).await?;
+        let below = layers.0.iter().filter_map(|l| l.place.clone()).collect();
+        let checked = task.places().await.and_then(|own| check_mount(&plan, &own, &below).map_err(refused));
+        if let Err(e) = checked {
+            return Err(task.undo(e).await);
+        }
         let id = container.clone();
         let record = move |c: &Connection| {
             c.execute("INSERT INTO root VALUES (?1, ?2, ?3, ?4)", params![id.as_str(), name, chain, json])?;
@@ -157,35 +173,5 @@ impl Store {
             roots.push((driver, chain));
         }
         Ok(roots)
-    }
-
-    /// Removes a layer that nothing needs, as its driver says; what its plan forgets goes, too.
-    pub(crate) async fn remove_layer(&self, driver: &Arc<dyn StorageDriver>, chain: &[Digest]) -> Result<()> {
-        let Some(id) = chain.last().cloned() else { return Ok(()) };
-        let name = driver.name().to_owned();
-        let lock = self.lock(&format!("layer:{name}:{id}"));
-        let _held = lock.lock().await;
-        let area = self.area(driver.as_ref())?;
-        let layers = {
-            let (name, chain) = (name.clone(), chain.to_vec());
-            self.0.db.read(move |c| driver_chain(c, &name, &chain)).await?
-        };
-        let mut steps = driver.remove_layer(&layers).await?;
-        let own = format!("layer:{}", id.hex());
-        let places = {
-            let (name, own) = (name.clone(), own.clone());
-            self.0.db.read(move |c| owned(c, &name, &own)).await?
-        };
-        let said: BTreeSet<Place> = steps
-            .iter()
-            .filter_map(|s| if let StorageStep::Discard { at } = s { Some(at.clone()) } else { None })
-            .collect();
-        steps.extend(places.difference(&said).map(|at| StorageStep::Discard { at: at.clone() }));
-        let task = Task::begin(self, &area, own, steps).await?;
-        let gone = move |c: &Connection| {
-            c.execute("DELETE FROM layer WHERE driver = ?1 AND chain_id = ?2", [name, id.to_string()])?;
-            Ok(())
-        };
-        task.commit(Durability::Normal, gone).await
     }
 }

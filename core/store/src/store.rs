@@ -32,9 +32,14 @@ pub(crate) struct Inner {
     pub(crate) limits: Limits,
     areas: Mutex<HashMap<String, Area>>,
     locks: Mutex<HashMap<String, Weak<tokio::sync::Mutex<()>>>>,
-    /// Held shared by what adds blobs and layers to records, alone by collection.
+    /// Held shared while a lease grows, alone while blobs are swept. Never over a driver's call.
     pub(crate) collecting: tokio::sync::RwLock<()>,
+    /// Layers that unpack at the same time.
+    pub(crate) unpacking: tokio::sync::Semaphore,
 }
+
+/// More threads than processors, since many wait for their download.
+const UNPACKING: usize = 32;
 
 impl Store {
     /// Opens or makes a data root, alone: a second daemon on it is refused. Call [`Store::recover`] before anything
@@ -67,6 +72,7 @@ impl Store {
             areas: Mutex::default(),
             locks: Mutex::default(),
             collecting: tokio::sync::RwLock::new(()),
+            unpacking: tokio::sync::Semaphore::new(UNPACKING),
         })))
     }
 

@@ -143,7 +143,7 @@ impl<R: Read> Archive<R> {
             }
         }
         if let Some(segments) = &map {
-            sparse::check(segments, size, self.left).map_err(|why| fail(why))?;
+            sparse::check(segments, size, self.left).map_err(fail)?;
         }
         let id = |n: i64, what: &str| {
             u32::try_from(n).ok().filter(|n| *n != u32::MAX).ok_or_else(|| fail(&format!("{what} {n} is out of range")))

@@ -6,7 +6,7 @@ use crate::{
     area::Area,
     blob::BlobFollower,
     db::Durability,
-    error::{Result, StoreError},
+    error::{IoContext, Result, StoreError},
     lease::Lease,
     steps::{Effect, Task, simulate},
     store::Store,
@@ -227,7 +227,7 @@ impl Work {
         let into = Arc::new(self.area.open_dir(&plan.into)?);
         let on = into.clone();
         let run = move || unpack(on.as_fd(), open()?, &options);
-        let unpacked = tokio::task::spawn_blocking(run).await.map_err(StoreError::join)??;
+        let unpacked = self.on_own_thread(run).await?;
         crate::fault::point("unpacked");
         if unpacked.diff_id != diff_id {
             let object = format!("the uncompressed layer {}", diff_id.short());
@@ -245,6 +245,18 @@ impl Work {
             return Err(self.refused(format!("it commits to {}, which is not there", commit.place)));
         }
         Ok(LayerRecord { chain_id: self.id()?.clone(), diff_id, place: commit.place, size: unpacked.size })
+    }
+
+    /// A source may wait for its download as long as that takes, so it gets a thread of its own: waiting ones in the
+    /// runtime's pool could take the threads that the downloads need to go on.
+    async fn on_own_thread(&self, run: impl FnOnce() -> Result<Unpacked> + Send + 'static) -> Result<Unpacked> {
+        let object = "a thread for unpacking";
+        let _slot = self.store.0.unpacking.acquire().await.map_err(|_| StoreError::Cancelled)?;
+        let (tell, done) = tokio::sync::oneshot::channel();
+        let thread = std::thread::Builder::new().name("davit-unpack".into());
+        // Where nobody waits any more, nobody needs the answer.
+        thread.spawn(move || drop(tell.send(run()))).doing("start", object)?;
+        done.await.map_err(|e| StoreError::io("finish", object, std::io::Error::other(e)))?
     }
 
     /// Implied folders take the looks of the nearest lower layer.

@@ -7,7 +7,7 @@ mod record;
 pub(crate) use durable::forget_undurable;
 pub use ensure::LayerSource;
 pub use record::LayerRecord;
-pub(crate) use record::{driver_chain, find};
+pub(crate) use record::find;
 
 use davit_model::digest::Digest;
 use sha2::{Digest as _, Sha256};

@@ -39,7 +39,7 @@ pub(crate) fn find(c: &Connection, driver: &str, chain_id: &Digest) -> Result<Op
 }
 
 /// A chain as drivers see it, with the places of what is committed.
-pub(crate) fn driver_chain(c: &Connection, driver: &str, chain: &[Digest]) -> Result<LayerChain> {
+fn driver_chain(c: &Connection, driver: &str, chain: &[Digest]) -> Result<LayerChain> {
     let one = |id: &Digest| {
         Ok(LayerRef { chain_id: id.hex().to_owned(), place: find(c, driver, id)?.map(|layer| layer.place) })
     };

@@ -2,7 +2,7 @@
 
 use crate::{
     LayerSource, Lease, Store, StoreError,
-    testing::{Tar, TestImage, container, copying, digest, overlaying, pull},
+    testing::{SmallDisk, Tar, TestImage, container, copying, digest, overlaying, pull},
 };
 use davit_model::{digest::Digest, storage::RootMount};
 use std::{
@@ -181,31 +181,30 @@ async fn a_hundred_and_twenty_seven_layers_are_one_image() {
 
 #[tokio::test]
 async fn a_layer_that_does_not_fit_on_the_disk_leaves_the_state_as_it_was() {
-    let dir = tempfile::tempdir().unwrap();
-    let run = |program: &str, args: &[&str]| {
-        assert!(std::process::Command::new(program).args(args).status().unwrap().success(), "{program} {args:?}");
-    };
-    let (image, mount) = (dir.path().join("disk"), dir.path().join("mnt"));
-    std::fs::File::create(&image).unwrap().set_len(16 << 20).unwrap();
-    std::fs::create_dir(&mount).unwrap();
-    run("mkfs.ext4", &["-q", "-m", "0", image.to_str().unwrap()]);
-    run("mount", &["-o", "loop", image.to_str().unwrap(), mount.to_str().unwrap()]);
-    let outcome = {
-        let store = Store::open(&mount.join("davit")).unwrap();
-        let lease = store.lease("test").await.unwrap();
-        let large = vec![1; 24 << 20];
-        let big = Tar::new().raw(tar::EntryType::Regular, b"big", b"", &large, |_| {}).done();
-        let source = |bytes: Vec<u8>| {
-            LayerSource::new(digest(&bytes), "", move || Ok(Box::new(std::io::Cursor::new(bytes))))
-        };
-        let failed = store.ensure_layers(&overlaying(), &lease, vec![source(big)]).await;
-        let left = names(mount.join("davit/areas/overlaying"));
-        let small = vec![source(Tar::new().file("a", b"a").done())];
-        (failed, left, store.ensure_layers(&overlaying(), &lease, small).await)
-    };
-    run("umount", &[mount.to_str().unwrap()]);
-    let e = outcome.0.unwrap_err();
+    let disk = SmallDisk::new();
+    let store = Store::open(&disk.path().join("davit")).unwrap();
+    let lease = store.lease("test").await.unwrap();
+    let large = vec![1; 24 << 20];
+    let big = Tar::new().raw(tar::EntryType::Regular, b"big", b"", &large, |_| {}).done();
+    let source =
+        |bytes: Vec<u8>| LayerSource::new(digest(&bytes), "", move || Ok(Box::new(std::io::Cursor::new(bytes))));
+    let e = store.ensure_layers(&overlaying(), &lease, vec![source(big)]).await.unwrap_err();
     assert!(e.to_string().starts_with("no space left on the file system of entry \"big\""), "{e}");
-    assert_eq!(outcome.1, [".trash"]);
-    assert!(outcome.2.is_ok());
+    assert_eq!(names(disk.path().join("davit/areas/overlaying")), [".trash"]);
+    store.ensure_layers(&overlaying(), &lease, vec![source(Tar::new().file("a", b"a").done())]).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_blob_that_does_not_fit_says_so_and_can_be_given_up() {
+    let disk = SmallDisk::new();
+    let store = Store::open(&disk.path().join("davit")).unwrap();
+    let lease = store.lease("test").await.unwrap();
+    let before = disk.used();
+    let bytes = vec![1; 32 << 20];
+    let mut writer = store.write_blob(&lease, &digest(&bytes), None).await.unwrap().unwrap();
+    let e = bytes.chunks(1 << 20).find_map(|chunk| writer.write(chunk).err()).unwrap();
+    assert!(matches!(e, StoreError::NoSpace { .. }), "{e}");
+    writer.abandon().unwrap();
+    assert!(disk.used() < before + (1 << 20), "what was written is gone");
+    store.put_blob(&lease, b"fits".to_vec()).await.unwrap();
 }

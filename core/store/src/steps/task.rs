@@ -150,9 +150,9 @@ impl Task {
     }
 
     /// The places that the plan's owner has now.
-    pub(crate) async fn places(&self, store: &Store) -> Result<BTreeSet<Place>> {
+    pub(crate) async fn places(&self) -> Result<BTreeSet<Place>> {
         let (driver, owner) = (self.body.driver.clone(), self.body.owner.clone());
-        store.0.db.read(move |c| owned(c, &driver, &owner)).await
+        self.store.0.db.read(move |c| owned(c, &driver, &owner)).await
     }
 
     /// Makes the work exist: `record` is written in the transaction that ends the journal's entry and gives the

@@ -65,10 +65,9 @@ async fn a_plan_that_fails_is_undone_whole() {
 #[tokio::test]
 async fn what_this_file_system_cannot_do_is_named() {
     let f = Fixture::new();
-    for (step, feature) in [
-        (StorageStep::Subvolume { at: place("a") }, "btrfs"),
-        (StorageStep::MakeDir { at: place("a") }, ""),
-    ] {
+    for (step, feature) in
+        [(StorageStep::Subvolume { at: place("a") }, "btrfs"), (StorageStep::MakeDir { at: place("a") }, "")]
+    {
         let done = Task::begin(&f.store, &f.area, "root:a".into(), vec![step]).await;
         match done {
             Err(StoreError::Unsupported { feature: found, .. }) => assert_eq!(found, feature),

@@ -1,10 +1,12 @@
 //! For this crate's tests: hostile and friendly archives, two native drivers, a small image.
 
 mod archive;
+mod disk;
 mod drivers;
 mod images;
 
 pub(crate) use archive::Tar;
+pub(crate) use disk::SmallDisk;
 pub(crate) use drivers::{copying, overlaying};
 pub(crate) use images::{TestImage, container, pull};
 

@@ -14,7 +14,7 @@ mod xattr;
 
 pub use crate::archive::input::Limits;
 pub(crate) use implied::adopt_implied;
-pub(crate) use xattr::copy as copy_xattrs;
+pub(crate) use xattr::{copy as copy_xattrs, kept_xattrs};
 
 use crate::{
     archive::{Archive, Entry, Kind, input::Input},

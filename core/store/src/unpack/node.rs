@@ -18,12 +18,21 @@ use std::{
     os::fd::{AsFd, OwnedFd},
 };
 
-fn shown(entry: &Entry) -> String {
-    format!("entry {:?}", String::from_utf8_lossy(&entry.path).chars().take(200).collect::<String>())
+/// An entry's name for messages; made into text only where there is an error.
+struct Shown<'a>(&'a Entry);
+
+impl From<Shown<'_>> for String {
+    fn from(Shown(entry): Shown<'_>) -> Self {
+        format!("entry {:?}", String::from_utf8_lossy(&entry.path).chars().take(200).collect::<String>())
+    }
+}
+
+fn shown(entry: &Entry) -> Shown<'_> {
+    Shown(entry)
 }
 
 pub(super) fn refused(entry: &Entry, why: &str) -> StoreError {
-    StoreError::archive(format!("{}: {why}", shown(entry)))
+    StoreError::archive(format!("{}: {why}", String::from(shown(entry))))
 }
 
 fn owner(entry: &Entry) -> (Option<Uid>, Option<Gid>) {
@@ -34,15 +43,22 @@ fn mode(entry: &Entry) -> Mode {
     Mode::from_raw_mode(entry.mode)
 }
 
+fn xattrs(fd: impl AsFd, entry: &Entry) -> Result<()> {
+    if entry.xattrs.is_empty() {
+        return Ok(());
+    }
+    xattr::set(fd, entry.kind, &entry.xattrs, &String::from(shown(entry)))
+}
+
 /// Owner, mode and attributes of a folder; of one that was there before, instead of what it had.
 pub(super) fn dress_dir(dir: &OwnedFd, there: bool, entry: &Entry) -> Result<()> {
     let (uid, gid) = owner(entry);
     rustix::fs::fchown(dir, uid, gid).doing("set the owner of", shown(entry))?;
     rustix::fs::fchmod(dir, mode(entry)).doing("set the mode of", shown(entry))?;
     if there {
-        xattr::clear(dir, entry.kind, &shown(entry))?;
+        xattr::clear(dir, entry.kind, &String::from(shown(entry)))?;
     }
-    xattr::set(dir, entry.kind, &entry.xattrs, &shown(entry))
+    xattrs(dir, entry)
 }
 
 /// A folder; one that is there keeps its contents.
@@ -72,7 +88,7 @@ pub(super) fn regular(parent: &OwnedFd, name: &CStr, entry: &Entry, data: &mut i
     let (uid, gid) = owner(entry);
     rustix::fs::fchown(&file, uid, gid).doing("set the owner of", shown(entry))?;
     rustix::fs::fchmod(&file, mode(entry)).doing("set the mode of", shown(entry))?;
-    xattr::set(&file, entry.kind, &entry.xattrs, &shown(entry))?;
+    xattrs(&file, entry)?;
     rustix::fs::futimens(&file, &times(entry.mtime)).doing("set the time of", shown(entry))
 }
 

@@ -384,8 +384,11 @@ fn two_hundred_thousand_entries_are_one_layer() {
     assert_eq!(std::fs::read_dir(place.path("d1999")).unwrap().count(), 99);
 }
 
-/// Path, type and mode, size, link, content of everything below a folder.
-fn listing(root: &Path) -> BTreeMap<Vec<u8>, (u32, u64, Vec<u8>)> {
+/// By path: type and mode, size, content or link.
+type Listing = BTreeMap<Vec<u8>, (u32, u64, Vec<u8>)>;
+
+/// Everything below a folder.
+fn listing(root: &Path) -> Listing {
     let mut found = BTreeMap::new();
     let mut waiting = vec![root.to_owned()];
     while let Some(dir) = waiting.pop() {
@@ -409,7 +412,7 @@ fn listing(root: &Path) -> BTreeMap<Vec<u8>, (u32, u64, Vec<u8>)> {
 }
 
 /// What GNU tar makes of the same bytes.
-fn gnu(bytes: &[u8]) -> (tempfile::TempDir, BTreeMap<Vec<u8>, (u32, u64, Vec<u8>)>) {
+fn gnu(bytes: &[u8]) -> (tempfile::TempDir, Listing) {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("a.tar");
     std::fs::write(&file, bytes).unwrap();

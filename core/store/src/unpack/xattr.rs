@@ -69,6 +69,27 @@ pub(super) fn adopt(from: impl AsFd, to: impl AsFd, shown: &str) -> Result<()> {
     Ok(())
 }
 
+/// The attributes of a path's own that are kept, by name.
+pub(crate) fn kept_xattrs(path: &[u8], shown: &str) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
+    let mut list = vec![0; 1 << 16];
+    let length = match rustix::fs::llistxattr(path, list.as_mut_slice()) {
+        Err(Errno::OPNOTSUPP) => 0,
+        listed => listed.doing("list the attributes of", shown.to_owned())?,
+    };
+    let mut names: Vec<&[u8]> = list.get(..length).unwrap_or_default().split(|b| *b == 0).collect();
+    names.retain(|n| kept(n, Kind::Regular));
+    names.sort_unstable();
+    let mut found = Vec::new();
+    for name in names {
+        let mut value = vec![0; 1 << 16];
+        let size =
+            rustix::fs::lgetxattr(path, name, value.as_mut_slice()).doing("read an attribute of", shown.to_owned())?;
+        value.truncate(size);
+        found.push((name.to_vec(), value));
+    }
+    Ok(found)
+}
+
 /// Copies every attribute, whatever its name: for trees of our own.
 pub(crate) fn copy(from: impl AsFd, from_name: &CStr, to: impl AsFd, to_name: &CStr) -> Result<()> {
     // By way of the folder's descriptor: a link itself cannot be opened for its attributes.
