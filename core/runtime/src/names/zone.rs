@@ -17,7 +17,7 @@ pub struct Zone {
     pub listen: Vec<IpAddr>,
     /// Names, without a final dot, in any case, and the addresses that they stand for.
     pub names: BTreeMap<String, Vec<IpAddr>>,
-    /// Whom to ask for every other name, in this order; none: such names are refused.
+    /// Whom to ask for every other name, in this order; none: other names do not exist.
     pub upstream: Vec<SocketAddr>,
 }
 
