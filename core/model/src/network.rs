@@ -206,4 +206,8 @@ pub trait NetworkDriver: Send + Sync + fmt::Debug {
         network: &NetworkPlan,
         leases: &dyn Leases,
     ) -> Result<EndpointPlan, PortError>;
+    /// A `network` or `endpoint` is gone for good. Optional, best effort, never waited for.
+    async fn released(&self, _kind: &str, _id: &str) -> Result<(), PortError> {
+        Ok(())
+    }
 }

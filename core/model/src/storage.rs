@@ -235,6 +235,18 @@ pub trait StorageDriver: Send + Sync + fmt::Debug {
     async fn promote(&self, id: &ContainerId, chain: &LayerChain) -> Result<CommitPlan, PortError>;
     /// How the last layer of `chain` is removed.
     async fn remove_layer(&self, chain: &LayerChain) -> Result<Vec<StorageStep>, PortError>;
+    /// Bytes that the last layer of `chain` takes alone; none: the core counts. Optional.
+    async fn usage(&self, _chain: &LayerChain) -> Result<Option<u64>, PortError> {
+        Ok(None)
+    }
+    /// Which of the names in the area that no record mentions must stay. Optional.
+    async fn reconcile(&self, _unknown: &[Place]) -> Result<Vec<Place>, PortError> {
+        Ok(Vec::new())
+    }
+    /// A `layer` or `root` is gone for good. Optional, best effort, never waited for.
+    async fn released(&self, _kind: &str, _id: &str) -> Result<(), PortError> {
+        Ok(())
+    }
 }
 
 #[cfg(test)]

@@ -1,1 +1,40 @@
-//! Placeholder header, replaced with the first code of this crate.
+//! The plugin host: loads components, gives them what they were granted and not more, calls them, and turns what they
+//! recorded into the plans of `core/model`. It does not know what the answers are for.
+//!
+//! A walk: [`PluginHost::load`] finds the manifest in its custom section (`section`, [`Manifest`]), holds the operator's
+//! [`Grant`] against the component's digest, compiles it once (`compile`), links it against the contract
+//! (`contract/v0_1`) and hollow WASI (`wasi`), and probes its exports ([`Plugin`]). A port (`ports`) turns a request
+//! into handles and makes a `call`: a fresh store and instance in a task of its own, watched by a deadline (`control`)
+//! and an epoch clock (`ticker`). Host functions record steps in `context`; what was recorded becomes a plan when the
+//! export answered ok.
+
+mod call;
+mod compile;
+mod context;
+mod contract;
+mod control;
+mod engine;
+mod error;
+mod grant;
+mod hmac;
+mod host;
+mod leases;
+mod limiter;
+mod limits;
+mod manifest;
+mod origin;
+mod plugin;
+mod ports;
+mod rights;
+mod section;
+mod ticker;
+mod wasi;
+
+pub use compile::{CompilerProgram, compile_in_child, compile_stdin};
+pub use error::LoadError;
+pub use grant::Grant;
+pub use host::{HostOptions, PluginHost, Source};
+pub use limits::{Bytes, Limits, Span, Wanted};
+pub use manifest::{Identity, Manifest};
+pub use plugin::{Plugin, PluginInfo};
+pub use rights::Ask;

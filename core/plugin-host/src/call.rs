@@ -1,0 +1,159 @@
+//! One call of a guest: a fresh store and instance, in a task of its own that owns them and runs to its end. The caller
+//! waits on a oneshot; past the deadline, or when the caller itself is dropped, the call's time is over and the guest
+//! traps at its next step. The task is never dropped or aborted: wasmtime frees what the guest held when it ends.
+
+use crate::{
+    context::{Context, Identity, Lent},
+    contract::v0_1::{GuestError, policy_error},
+    control::Control,
+    host::Shared,
+    limiter::Limiter,
+    limits::{Bytes, Limits},
+};
+use davit_model::error::{PolicyError, PortError};
+use std::{pin::Pin, sync::Arc, time::Duration};
+use tokio::sync::oneshot;
+use wasmtime::{
+    Store, Trap, UpdateDeadline,
+    component::{Instance, InstancePre},
+};
+
+const HOSTCALL_FUEL: usize = 4 << 20;
+const COMPONENT_HANDLES: usize = 1024;
+
+/// What the export answered, or the trap it ended with.
+pub(crate) type Outcome<T> = wasmtime::Result<Result<T, GuestError>>;
+
+/// A call's body, boxed, since it borrows the store that its task owns.
+pub(crate) type Body<'a, T> = Pin<Box<dyn Future<Output = Outcome<T>> + Send + 'a>>;
+
+/// A guest that is ready to be called.
+#[derive(Clone)]
+pub(crate) struct Callee {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) identity: Arc<Identity>,
+    pub(crate) pre: InstancePre<Context>,
+    pub(crate) limits: Limits,
+}
+
+/// Ends a call's time when the caller stops waiting, for whatever reason.
+struct EndOnDrop(Arc<Control>);
+
+impl Drop for EndOnDrop {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
+
+impl Callee {
+    fn error(&self, call: &str, error: PolicyError) -> PortError {
+        PortError::new(self.identity.label.as_str(), call, error)
+    }
+
+    /// Calls the guest.
+    pub(crate) async fn call<T, B>(
+        &self,
+        name: &'static str,
+        deadline: Duration,
+        lent: Lent,
+        body: B,
+    ) -> Result<T, PortError>
+    where
+        T: Send + 'static,
+        B: for<'a> FnOnce(&'a mut Store<Context>, &'a Instance) -> Body<'a, T> + Send + 'static,
+    {
+        let control = Arc::new(Control::new(deadline));
+        let guard = EndOnDrop(control.clone());
+        let late = || {
+            let text = format!("no answer within its deadline of {}", shown_time(deadline));
+            self.error(name, PolicyError::Internal(text))
+        };
+        let work = async {
+            // A full pool waits, by the deadline.
+            let permit = self.shared.calls.clone().acquire_owned().await;
+            let permit = permit.map_err(|_| PolicyError::Internal("the plugin host has ended".to_owned()))?;
+            let (to, answer) = oneshot::channel();
+            let (callee, control) = (self.clone(), control.clone());
+            tokio::spawn(async move {
+                let outcome = callee.run(control, lent, body).await;
+                drop(permit);
+                drop(to.send(outcome));
+            });
+            answer
+                .await
+                .unwrap_or_else(|_| Err(PolicyError::Internal("the plugin host failed in this call".to_owned())))
+        };
+        let outcome = tokio::time::timeout(deadline, work).await;
+        drop(guard);
+        match outcome {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(error)) => Err(self.error(name, error)),
+            Err(_) => Err(late()),
+        }
+    }
+
+    async fn run<T, B>(&self, control: Arc<Control>, lent: Lent, body: B) -> Result<T, PolicyError>
+    where
+        T: Send + 'static,
+        B: for<'a> FnOnce(&'a mut Store<Context>, &'a Instance) -> Body<'a, T> + Send + 'static,
+    {
+        let _ticking = self.shared.ticker.begin();
+        let context = Context::new(self.identity.clone(), control.clone(), lent, Limiter::new(&self.limits));
+        let mut store = Store::new(&self.shared.engine, context);
+        store.limiter(|context| &mut context.limiter);
+        store.set_hostcall_fuel(HOSTCALL_FUEL);
+        store.set_max_component_handles(COMPONENT_HANDLES);
+        store.set_epoch_deadline(1);
+        let watched = control.clone();
+        store.epoch_deadline_callback(move |_| {
+            if watched.is_over() { Ok(UpdateDeadline::Interrupt) } else { Ok(UpdateDeadline::Yield(1)) }
+        });
+        let outcome = match self.pre.instantiate_async(&mut store).await {
+            Ok(instance) => body(&mut store, &instance).await,
+            Err(error) => Err(error),
+        };
+        let context = store.into_data();
+        let refused = context.limiter.refused();
+        let writes = context.finish();
+        match outcome {
+            Ok(Ok(value)) => {
+                self.write_state(writes).await?;
+                Ok(value)
+            }
+            Ok(Err(error)) => Err(policy_error(error)),
+            Err(error) => Err(PolicyError::Internal(self.verdict(&control, refused, &error))),
+        }
+    }
+
+    async fn write_state(
+        &self,
+        writes: std::collections::BTreeMap<String, crate::context::HeldWrite>,
+    ) -> Result<(), PolicyError> {
+        let Identity { site_name, services, .. } = &*self.identity;
+        for (key, write) in writes {
+            if !services.state_swap(site_name, &key, write.expected, write.new).await? {
+                return Err(PolicyError::Conflict(format!("its state {key:?} changed meanwhile; try again")));
+            }
+        }
+        Ok(())
+    }
+
+    /// What a trap means, in words for people.
+    fn verdict(&self, control: &Control, refused: Option<&str>, error: &wasmtime::Error) -> String {
+        if control.is_over() {
+            return format!("no answer within its deadline of {}", shown_time(control.deadline()));
+        }
+        match (error.downcast_ref::<Trap>(), refused) {
+            (Some(Trap::StackOverflow), _) => "it went past its stack of 512 KiB (endless recursion?)".to_owned(),
+            (_, Some("memory")) => format!("it went past its memory of {}", Bytes(self.limits.memory)),
+            (_, Some(what)) => format!("it went past its limit of {what}"),
+            (Some(Trap::UnreachableCodeReached), _) => "it panicked".to_owned(),
+            (Some(trap), _) => format!("it trapped: {trap}"),
+            (None, _) => format!("it was ended: {error:#}"),
+        }
+    }
+}
+
+fn shown_time(time: Duration) -> String {
+    if time.subsec_millis() == 0 { format!("{} s", time.as_secs()) } else { format!("{} ms", time.as_millis()) }
+}

@@ -1,0 +1,322 @@
+//! `http`: requests to granted origins, put together by the guest and filled with secrets here. The answer to a request
+//! that carried a secret is read through a list of members that are none.
+
+use super::{
+    bindings::davit::host::http,
+    refusal::{Answer, Refusal},
+    secrets::{Bound, HeldCredential, HeldSecret},
+};
+use crate::{context::Context, origin::Origin};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use davit_model::{
+    error::PolicyError,
+    secret::Secret,
+    services::{HttpRequest, HttpResponse},
+};
+use url::{Url, form_urlencoded};
+use wasmtime::component::Resource;
+
+const MAX_REQUESTS: u32 = 16;
+const MAX_HEADERS: usize = 64;
+const MAX_HEADER: usize = 8 << 10;
+const MAX_BODY: usize = 1 << 20;
+const MAX_ANSWER: u64 = 8 << 20;
+const TIMEOUT_MS: u64 = 10_000;
+
+const HOSTS_OWN: [&str; 8] = [
+    "host",
+    "authorization",
+    "proxy-authorization",
+    "cookie",
+    "content-length",
+    "connection",
+    "transfer-encoding",
+    "upgrade",
+];
+const OPEN_HEADERS: [&str; 5] = ["content-type", "content-length", "date", "retry-after", "www-authenticate"];
+const OPEN_MEMBERS: [&str; 8] =
+    ["error", "error_description", "code", "message", "scope", "token_type", "issued_at", "expires_at"];
+
+#[derive(Debug)]
+enum Body {
+    None,
+    Bytes(Vec<u8>),
+    Form(Secret),
+}
+
+/// What is behind `request`.
+#[derive(Debug)]
+pub struct Request {
+    method: String,
+    url: String,
+    headers: Vec<(String, String)>,
+    authorization: Option<Secret>,
+    body: Body,
+    secrets: Vec<Bound>,
+    sent: bool,
+}
+
+/// What is behind `response`.
+#[derive(Debug)]
+pub struct Response {
+    answer: HttpResponse,
+    origin: Origin,
+    guarded: bool,
+}
+
+impl Response {
+    fn parsed(&self) -> Result<serde_json::Value, PolicyError> {
+        serde_json::from_slice(&self.answer.body)
+            .map_err(|_| PolicyError::Invalid(format!("{} did not answer in JSON", self.origin)))
+    }
+}
+
+fn invalid(text: impl Into<String>) -> Refusal {
+    Refusal::Policy(PolicyError::Invalid(text.into()))
+}
+
+impl Request {
+    fn authorize(&mut self, value: String, bound: Bound) -> Answer<()> {
+        if self.authorization.is_some() {
+            return Err(invalid("the request has an authorization already"));
+        }
+        self.authorization = Some(Secret::new(value));
+        self.secrets.push(bound);
+        Ok(())
+    }
+
+    fn field(&mut self, name: &str, value: &str) -> Answer<()> {
+        let before = match &self.body {
+            Body::None => String::new(),
+            Body::Form(form) => form.reveal().to_owned(),
+            Body::Bytes(_) => return Err(invalid("the request has a body already")),
+        };
+        let form = form_urlencoded::Serializer::new(before).append_pair(name, value).finish();
+        if form.len() > MAX_BODY {
+            return Err(invalid(format!("a body has at most {MAX_BODY} bytes")));
+        }
+        self.body = Body::Form(Secret::new(form));
+        Ok(())
+    }
+}
+
+fn token(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
+}
+
+impl Context {
+    fn check_target(&mut self, request: &Resource<Request>) -> Answer<(HttpRequest, Origin, bool)> {
+        let challenge = self.challenge().cloned();
+        let held = self.table().get_mut(request)?;
+        if held.sent {
+            return Err(invalid("the request was sent already"));
+        }
+        held.sent = true;
+        if !token(&held.method) || held.method.len() > 32 {
+            return Err(invalid("the method is no token"));
+        }
+        let url = Url::parse(&held.url).map_err(|e| invalid(format!("the URL cannot be read: {e}")))?;
+        let origin = Origin::of(&url)?;
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(invalid("a URL must not hold user info"));
+        }
+        let (body, content_type) = match std::mem::replace(&mut held.body, Body::None) {
+            Body::None => (None, None),
+            Body::Form(form) => (Some(form), Some("application/x-www-form-urlencoded".to_owned())),
+            Body::Bytes(bytes) => {
+                let text = String::from_utf8(bytes).map_err(|_| invalid("a body must be UTF-8"))?;
+                (Some(Secret::new(text)), None)
+            }
+        };
+        let out = HttpRequest {
+            method: held.method.to_ascii_uppercase(),
+            url: url.to_string(),
+            headers: held.headers.clone(),
+            authorization: held.authorization.clone(),
+            body,
+            content_type,
+            max_body: MAX_ANSWER,
+            timeout_ms: TIMEOUT_MS,
+            allow_link_local: false,
+        };
+        let secrets = held.secrets.clone();
+        let rights = self.rights();
+        rights.http(&origin, challenge.as_deref())?;
+        for bound in &secrets {
+            let may = match bound {
+                Bound::Granted => rights.http_by_name(&origin),
+                Bound::Challenge => challenge.as_deref().is_some_and(|c| origin.is_of_challenge(c)),
+                Bound::Origin(from) => *from == origin,
+            };
+            if !may {
+                return Err(PolicyError::Denied(format!("the secret is not for {origin}")).into());
+            }
+        }
+        let out = HttpRequest { allow_link_local: rights.link_local(), ..out };
+        Ok((out, origin, !secrets.is_empty()))
+    }
+}
+
+impl http::Host for Context {}
+
+impl http::HostRequest for Context {
+    fn new(&mut self, method: String, url: String) -> wasmtime::Result<Resource<Request>> {
+        self.enter()?;
+        let request = Request {
+            method,
+            url,
+            headers: Vec::new(),
+            authorization: None,
+            body: Body::None,
+            secrets: Vec::new(),
+            sent: false,
+        };
+        Ok(self.table().push(request)?)
+    }
+
+    fn header(&mut self, request: Resource<Request>, name: String, value: String) -> Answer<()> {
+        self.enter()?;
+        let lower = name.to_ascii_lowercase();
+        if HOSTS_OWN.contains(&lower.as_str()) {
+            return Err(PolicyError::Denied(format!("the header {lower} is the host's own")).into());
+        }
+        let held = self.table().get_mut(&request)?;
+        let clean = value.bytes().all(|b| b == b'\t' || (b' '..=b'~').contains(&b));
+        if !token(&name) || !clean || value.len() > MAX_HEADER || held.headers.len() >= MAX_HEADERS {
+            return Err(invalid(format!(
+                "a header is a token and at most {MAX_HEADER} plain bytes, at most {MAX_HEADERS} of them"
+            )));
+        }
+        held.headers.push((lower, value));
+        Ok(())
+    }
+
+    fn basic(&mut self, request: Resource<Request>, credential: Resource<HeldCredential>) -> Answer<()> {
+        self.enter()?;
+        let (user, password) = self.table().get(&credential)?.password()?;
+        let value = format!("Basic {}", STANDARD.encode(format!("{user}:{}", password.reveal())));
+        self.table().get_mut(&request)?.authorize(value, Bound::Challenge)
+    }
+
+    fn bearer(&mut self, request: Resource<Request>, secret: Resource<HeldSecret>) -> Answer<()> {
+        self.enter()?;
+        let secret = self.table().get(&secret)?.clone();
+        let value = format!("Bearer {}", secret.value().reveal());
+        self.table().get_mut(&request)?.authorize(value, secret.bound().clone())
+    }
+
+    fn form(&mut self, request: Resource<Request>, field: String, value: String) -> Answer<()> {
+        self.enter()?;
+        self.table().get_mut(&request)?.field(&field, &value)
+    }
+
+    fn form_secret(&mut self, request: Resource<Request>, field: String, secret: Resource<HeldSecret>) -> Answer<()> {
+        self.enter()?;
+        let secret = self.table().get(&secret)?.clone();
+        let held = self.table().get_mut(&request)?;
+        held.field(&field, secret.value().reveal())?;
+        held.secrets.push(secret.bound().clone());
+        Ok(())
+    }
+
+    fn form_credential(
+        &mut self,
+        request: Resource<Request>,
+        field: String,
+        credential: Resource<HeldCredential>,
+    ) -> Answer<()> {
+        self.enter()?;
+        let secret = self.table().get(&credential)?.0.secret.clone();
+        let held = self.table().get_mut(&request)?;
+        held.field(&field, secret.reveal())?;
+        held.secrets.push(Bound::Challenge);
+        Ok(())
+    }
+
+    fn body(&mut self, request: Resource<Request>, bytes: Vec<u8>) -> Answer<()> {
+        self.enter()?;
+        let held = self.table().get_mut(&request)?;
+        if !matches!(held.body, Body::None) || bytes.len() > MAX_BODY {
+            return Err(invalid(format!("a request has one body, of at most {MAX_BODY} bytes")));
+        }
+        held.body = Body::Bytes(bytes);
+        Ok(())
+    }
+
+    async fn send(&mut self, request: Resource<Request>) -> Answer<Resource<Response>> {
+        self.enter()?;
+        self.count_http(MAX_REQUESTS)?;
+        let (out, origin, guarded) = self.check_target(&request)?;
+        let services = self.services().clone();
+        let plugin = self.site_name().to_owned();
+        let answer = self.wait(services.http(&plugin, out)).await??;
+        Ok(self.table().push(Response { answer, origin, guarded })?)
+    }
+
+    fn drop(&mut self, request: Resource<Request>) -> wasmtime::Result<()> {
+        self.table().delete(request)?;
+        Ok(())
+    }
+}
+
+impl http::HostResponse for Context {
+    fn status(&mut self, response: Resource<Response>) -> wasmtime::Result<u16> {
+        self.enter()?;
+        Ok(self.table().get(&response)?.answer.status)
+    }
+
+    fn header(&mut self, response: Resource<Response>, name: String) -> wasmtime::Result<Option<String>> {
+        self.enter()?;
+        let name = name.to_ascii_lowercase();
+        let held = self.table().get(&response)?;
+        if held.guarded && !OPEN_HEADERS.contains(&name.as_str()) {
+            return Ok(None);
+        }
+        Ok(held.answer.headers.iter().find(|(n, _)| *n == name).map(|(_, v)| v.clone()))
+    }
+
+    fn body(&mut self, response: Resource<Response>) -> Answer<Vec<u8>> {
+        self.enter()?;
+        let held = self.table().get(&response)?;
+        if held.guarded {
+            let text = "the answer to a request that carried a secret; use json and take-secret";
+            return Err(PolicyError::Denied(text.to_owned()).into());
+        }
+        Ok(held.answer.body.clone())
+    }
+
+    fn take_secret(&mut self, response: Resource<Response>, pointer: String) -> Answer<Resource<HeldSecret>> {
+        self.enter()?;
+        let held = self.table().get(&response)?;
+        let parsed = held.parsed()?;
+        let origin = held.origin.clone();
+        let Some(serde_json::Value::String(text)) = parsed.pointer(&pointer) else {
+            return Err(PolicyError::NotFound(format!("no text at {pointer} in the answer of {origin}")).into());
+        };
+        Ok(self.table().push(HeldSecret::answered(Secret::new(text.as_str()), origin))?)
+    }
+
+    fn json(&mut self, response: Resource<Response>, pointer: String) -> Answer<Option<String>> {
+        self.enter()?;
+        let held = self.table().get(&response)?;
+        let parsed = held.parsed()?;
+        let Some(value) = parsed.pointer(&pointer) else { return Ok(None) };
+        let open = match value {
+            serde_json::Value::Null | serde_json::Value::Bool(_) | serde_json::Value::Number(_) => true,
+            serde_json::Value::String(_) => pointer.rsplit('/').next().is_some_and(|m| OPEN_MEMBERS.contains(&m)),
+            _ => false,
+        };
+        if held.guarded && !open {
+            return Err(PolicyError::Denied(format!("{pointer} of an answer that may hold secrets")).into());
+        }
+        Ok(Some(match value {
+            serde_json::Value::String(text) => text.clone(),
+            other => other.to_string(),
+        }))
+    }
+
+    fn drop(&mut self, response: Resource<Response>) -> wasmtime::Result<()> {
+        self.table().delete(response)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,102 @@
+//! How a host function says no: a refusal that the guest sees, or a trap that ends it.
+
+use super::{GuestError, bindings::davit::types::types};
+use crate::context::Context;
+use davit_model::error::PolicyError;
+use wasmtime::component::ResourceTableError;
+
+/// Why a host function does not answer.
+#[derive(Debug)]
+pub enum Refusal {
+    /// The guest gets this error.
+    Policy(PolicyError),
+    /// The guest ends.
+    Trap(wasmtime::Error),
+}
+
+/// What a host function answers.
+pub(crate) type Answer<T> = Result<T, Refusal>;
+
+impl From<PolicyError> for Refusal {
+    fn from(error: PolicyError) -> Self {
+        Self::Policy(error)
+    }
+}
+
+impl From<wasmtime::Error> for Refusal {
+    fn from(error: wasmtime::Error) -> Self {
+        Self::Trap(error)
+    }
+}
+
+impl From<ResourceTableError> for Refusal {
+    fn from(error: ResourceTableError) -> Self {
+        Self::Trap(error.into())
+    }
+}
+
+impl types::Host for Context {
+    fn convert_error(&mut self, refusal: Refusal) -> wasmtime::Result<GuestError> {
+        match refusal {
+            Refusal::Policy(error) => Ok(guest_error(error)),
+            Refusal::Trap(error) => Err(error),
+        }
+    }
+}
+
+fn guest_error(error: PolicyError) -> GuestError {
+    match error {
+        PolicyError::Invalid(text) => GuestError::Invalid(text),
+        PolicyError::NotFound(text) => GuestError::NotFound(text),
+        PolicyError::Conflict(text) => GuestError::Conflict(text),
+        PolicyError::Denied(text) => GuestError::Denied(text),
+        PolicyError::Unsupported(text) => GuestError::Unsupported(text),
+        PolicyError::Unavailable { retry_ms, message } => {
+            GuestError::Unavailable(types::Unavailability { retry_ms, message })
+        }
+        PolicyError::Internal(text) => GuestError::Internal(text),
+        PolicyError::Other(text) => GuestError::Other(text),
+    }
+}
+
+const MAX_TEXT: usize = 4096;
+
+/// A guest's error in the model's words, its text cut and without control characters.
+pub(crate) fn policy_error(error: GuestError) -> PolicyError {
+    match error {
+        GuestError::Invalid(text) => PolicyError::Invalid(shown(&text)),
+        GuestError::NotFound(text) => PolicyError::NotFound(shown(&text)),
+        GuestError::Conflict(text) => PolicyError::Conflict(shown(&text)),
+        GuestError::Denied(text) => PolicyError::Denied(shown(&text)),
+        GuestError::Unsupported(text) => PolicyError::Unsupported(shown(&text)),
+        GuestError::Unavailable(what) => {
+            PolicyError::Unavailable { retry_ms: what.retry_ms, message: shown(&what.message) }
+        }
+        GuestError::Internal(text) => PolicyError::Internal(shown(&text)),
+        GuestError::Other(text) => PolicyError::Other(shown(&text)),
+    }
+}
+
+/// A guest's text as it may be shown: cut at 4 KiB, control characters replaced.
+pub(crate) fn shown(text: &str) -> String {
+    let mut kept = String::new();
+    for c in text.chars() {
+        if kept.len() + c.len_utf8() > MAX_TEXT {
+            kept.push('…');
+            break;
+        }
+        kept.push(if c.is_control() { ' ' } else { c });
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_guests_text_is_cut_and_cannot_drive_a_terminal() {
+        assert_eq!(shown("a\x1b[31mb\n"), "a [31mb ");
+        assert!(shown(&"é".repeat(10_000)).len() <= MAX_TEXT + 3);
+    }
+}

@@ -1,0 +1,148 @@
+//! A loaded plugin: who it is, what it exports, and the ports of the model that it fills.
+
+use crate::{
+    call::Callee,
+    contract::v0_1::bindings::exports::davit,
+    manifest::Manifest,
+    ports::{lifecycle::LifecyclePort, network::NetworkPort, registry_auth::AuthPort, storage::StoragePort},
+    rights::Ask,
+};
+use davit_model::{
+    auth::RegistryAuth,
+    lifecycle::{Hooks, Lifecycle},
+    network::NetworkDriver,
+    storage::StorageDriver,
+};
+use std::{fmt, sync::Arc};
+use wasmtime::component::Component;
+
+/// What is known of a plugin, for lists and for `inspect`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PluginInfo {
+    /// Its name in the site's file.
+    pub site_name: String,
+    /// The manifest.
+    pub manifest: Manifest,
+    /// The component's digest, `sha256:…`.
+    pub digest: String,
+    /// The interfaces of the contract that it exports, `davit:storage/driver@0.1.0`.
+    pub exports: Vec<String>,
+    /// What it can be used as: `storage`, `network`, `registry-auth`, `lifecycle`.
+    pub kinds: Vec<&'static str>,
+}
+
+impl PluginInfo {
+    /// What the manifest asks for.
+    pub fn needs(&self) -> &Ask {
+        &self.manifest.needs
+    }
+}
+
+/// A plugin, ready to be called.
+pub struct Plugin {
+    callee: Callee,
+    info: PluginInfo,
+    storage: Option<Arc<StoragePort>>,
+    network: Option<Arc<NetworkPort>>,
+    auth: Option<Arc<AuthPort>>,
+    lifecycle: Option<Arc<LifecyclePort>>,
+}
+
+impl fmt::Debug for Plugin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Plugin").field("info", &self.info).field("limits", &self.callee.limits).finish_non_exhaustive()
+    }
+}
+
+impl Plugin {
+    /// Finds out what a component exports. The error is a text about the component.
+    pub(crate) fn probe(
+        callee: Callee,
+        manifest: Manifest,
+        digest: String,
+        component: &Component,
+    ) -> Result<Self, String> {
+        let engine = &callee.shared.engine;
+        let exports: Vec<String> = component
+            .component_type()
+            .exports(engine)
+            .map(|(name, _)| name.to_owned())
+            .filter(|name| name.starts_with("davit:"))
+            .collect();
+        let pre = &callee.pre;
+        let storage = davit::storage::driver::GuestIndices::new(pre).ok().map(|driver| {
+            Arc::new(StoragePort {
+                callee: callee.clone(),
+                driver,
+                usage: davit::storage::usage::GuestIndices::new(pre).ok(),
+                reconcile: davit::storage::reconcile::GuestIndices::new(pre).ok(),
+                released: davit::storage::released::GuestIndices::new(pre).ok(),
+            })
+        });
+        let network = davit::network::driver::GuestIndices::new(pre).ok().map(|driver| {
+            Arc::new(NetworkPort {
+                callee: callee.clone(),
+                driver,
+                released: davit::network::released::GuestIndices::new(pre).ok(),
+            })
+        });
+        let auth = davit::registry_auth::authenticator::GuestIndices::new(pre).ok().map(|authenticator| {
+            Arc::new(AuthPort {
+                callee: callee.clone(),
+                authenticator,
+                resolver: davit::registry_auth::resolver::GuestIndices::new(pre).ok(),
+                verifier: davit::registry_auth::verifier::GuestIndices::new(pre).ok(),
+            })
+        });
+        let lifecycle = LifecyclePort {
+            callee: callee.clone(),
+            mutate: davit::lifecycle::mutate::GuestIndices::new(pre).ok(),
+            admit: davit::lifecycle::admit::GuestIndices::new(pre).ok(),
+            before_start: davit::lifecycle::before_start::GuestIndices::new(pre).ok(),
+            after_exit: davit::lifecycle::after_exit::GuestIndices::new(pre).ok(),
+            observe: davit::lifecycle::observe::GuestIndices::new(pre).ok(),
+        };
+        let lifecycle = (lifecycle.hooks() != Hooks::default()).then(|| Arc::new(lifecycle));
+        let kinds = [
+            storage.as_ref().map(|_| "storage"),
+            network.as_ref().map(|_| "network"),
+            auth.as_ref().map(|_| "registry-auth"),
+            lifecycle.as_ref().map(|_| "lifecycle"),
+        ];
+        let kinds: Vec<_> = kinds.into_iter().flatten().collect();
+        if kinds.is_empty() {
+            return Err(match exports.as_slice() {
+                [] => "it exports no interface of the contract".to_owned(),
+                found => format!("it exports {}, and this host knows version 0.1 only", found.join(", ")),
+            });
+        }
+        let site_name = callee.identity.site_name.clone();
+        let info = PluginInfo { site_name, manifest, digest, exports, kinds };
+        Ok(Self { callee, info, storage, network, auth, lifecycle })
+    }
+
+    /// Who it is.
+    pub fn info(&self) -> &PluginInfo {
+        &self.info
+    }
+
+    /// As a storage driver; none where it is none.
+    pub fn storage(&self) -> Option<Arc<dyn StorageDriver>> {
+        self.storage.clone().map(|p| p as Arc<dyn StorageDriver>)
+    }
+
+    /// As a network driver; none where it is none.
+    pub fn network(&self) -> Option<Arc<dyn NetworkDriver>> {
+        self.network.clone().map(|p| p as Arc<dyn NetworkDriver>)
+    }
+
+    /// As registry authentication; none where it is none.
+    pub fn registry_auth(&self) -> Option<Arc<dyn RegistryAuth>> {
+        self.auth.clone().map(|p| p as Arc<dyn RegistryAuth>)
+    }
+
+    /// As lifecycle policy; none where it has no hook.
+    pub fn lifecycle(&self) -> Option<Arc<dyn Lifecycle>> {
+        self.lifecycle.clone().map(|p| p as Arc<dyn Lifecycle>)
+    }
+}

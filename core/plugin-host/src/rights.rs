@@ -1,0 +1,212 @@
+//! What a plugin may do: what its manifest asks for *and* the operator granted. Without parameters a grant ages badly,
+//! so every right names what it is for.
+
+use crate::origin::Origin;
+use davit_model::{auth::Challenge, error::PolicyError, id::Caller};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+
+/// The symbolic origins: the registry of the challenge, and the realm that it named.
+const REGISTRY: &str = "registry";
+const REALM: &str = "realm";
+
+/// What a manifest needs, and in the same words what a grant gives.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+pub struct Ask {
+    /// Origins to speak to; `registry` and `realm` are symbolic.
+    pub http: BTreeSet<String>,
+    /// Names of the site's secrets.
+    pub secrets: BTreeSet<String>,
+    /// Durable keys and values.
+    pub state: bool,
+    /// Credentials that are kept at the daemon.
+    pub credentials: bool,
+    /// JSON pointers into requests that may be adjusted; `*` stands for one segment.
+    pub adjust: BTreeSet<String>,
+    /// Origins that may serve instead of a registry.
+    pub mirrors: BTreeSet<String>,
+    /// Interfaces of the host that networks may be made on.
+    pub interfaces: BTreeSet<String>,
+    /// Containers in the host's own network namespace.
+    pub host_network: bool,
+    /// Link-local addresses may be spoken to.
+    pub link_local: bool,
+}
+
+impl Ask {
+    /// Whether every origin and pointer can be read.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        for text in self.http.iter().filter(|t| !matches!(t.as_str(), REGISTRY | REALM)).chain(&self.mirrors) {
+            text.parse::<Origin>()?;
+        }
+        match self.adjust.iter().find(|pointer| !pointer.starts_with('/')) {
+            Some(bad) => Err(format!("adjust: {bad:?} is not a JSON pointer")),
+            None => Ok(()),
+        }
+    }
+
+    /// What both ask for.
+    fn and(&self, other: &Self) -> Self {
+        let both = |a: &BTreeSet<String>, b: &BTreeSet<String>| a.intersection(b).cloned().collect();
+        Self {
+            http: both(&self.http, &other.http),
+            secrets: both(&self.secrets, &other.secrets),
+            state: self.state && other.state,
+            credentials: self.credentials && other.credentials,
+            adjust: both(&self.adjust, &other.adjust),
+            mirrors: both(&self.mirrors, &other.mirrors),
+            interfaces: both(&self.interfaces, &other.interfaces),
+            host_network: self.host_network && other.host_network,
+            link_local: self.link_local && other.link_local,
+        }
+    }
+
+    /// Whether nothing is asked for.
+    pub fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// Effective rights of one plugin.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Rights {
+    site_name: String,
+    both: Ask,
+    origins: Vec<Origin>,
+    mirrors: Vec<Origin>,
+    callers: BTreeSet<String>,
+}
+
+impl Rights {
+    /// What `needs` and `granted` have in common. Both were checked.
+    pub(crate) fn effective(site_name: &str, needs: &Ask, granted: &Ask, callers: &BTreeSet<String>) -> Self {
+        let both = needs.and(granted);
+        let read = |set: &BTreeSet<String>| set.iter().filter_map(|t| t.parse().ok()).collect();
+        Self {
+            site_name: site_name.to_owned(),
+            origins: read(&both.http),
+            mirrors: read(&both.mirrors),
+            both,
+            callers: callers.clone(),
+        }
+    }
+
+    fn denied(&self, what: &str, key: &str) -> PolicyError {
+        let site = &self.site_name;
+        PolicyError::Denied(format!(
+            "{what} (grant {key:?} missing: the manifest must ask for it, and [plugins.{site}.grant] must give it)"
+        ))
+    }
+
+    pub(crate) fn state(&self) -> Result<(), PolicyError> {
+        if self.both.state { Ok(()) } else { Err(self.denied("durable state", "state")) }
+    }
+
+    pub(crate) fn secret(&self, name: &str) -> Result<(), PolicyError> {
+        if self.both.secrets.contains(name) {
+            return Ok(());
+        }
+        Err(self.denied(&format!("secret {:?}", name.chars().take(80).collect::<String>()), "secrets"))
+    }
+
+    pub(crate) fn credentials(&self, caller: &Caller) -> Result<(), PolicyError> {
+        if !self.both.credentials {
+            return Err(self.denied("stored credentials", "credentials"));
+        }
+        if self.callers.contains(&caller.0) {
+            return Ok(());
+        }
+        Err(self.denied(&format!("stored credentials for caller {caller}"), "credential-callers"))
+    }
+
+    pub(crate) fn adjust(&self, path: &str) -> Result<(), PolicyError> {
+        if !path.starts_with('/') {
+            return Err(PolicyError::Invalid("a field is named by a JSON pointer, which begins with /".to_owned()));
+        }
+        if self.both.adjust.iter().any(|pattern| matches_pointer(pattern, path)) {
+            return Ok(());
+        }
+        Err(self.denied(&format!("adjusting {}", path.chars().take(160).collect::<String>()), "adjust"))
+    }
+
+    pub(crate) fn mirror(&self, text: &str) -> Result<Origin, PolicyError> {
+        let origin: Origin = text.parse().map_err(PolicyError::Invalid)?;
+        if self.mirrors.contains(&origin) {
+            Ok(origin)
+        } else {
+            Err(self.denied(&format!("mirror {origin}"), "mirrors"))
+        }
+    }
+
+    pub(crate) fn interface(&self, name: &str) -> Result<(), PolicyError> {
+        if self.both.interfaces.contains(name) {
+            return Ok(());
+        }
+        Err(self.denied(&format!("interface {:?}", name.chars().take(40).collect::<String>()), "interfaces"))
+    }
+
+    pub(crate) fn host_network(&self) -> Result<(), PolicyError> {
+        if self.both.host_network { Ok(()) } else { Err(self.denied("the host's network namespace", "host-network")) }
+    }
+
+    /// Whether an origin may be spoken to at all.
+    pub(crate) fn http(&self, origin: &Origin, challenge: Option<&Challenge>) -> Result<(), PolicyError> {
+        let symbolic = challenge.is_some_and(|c| {
+            (self.both.http.contains(REGISTRY) && origin.is_registry(c))
+                || (self.both.http.contains(REALM) && origin.is_realm(c))
+        });
+        if symbolic || self.http_by_name(origin) {
+            return Ok(());
+        }
+        Err(self.denied(&format!("http {origin}"), "http"))
+    }
+
+    /// Whether an origin was granted by name.
+    pub(crate) fn http_by_name(&self, origin: &Origin) -> bool {
+        self.origins.contains(origin)
+    }
+
+    pub(crate) fn link_local(&self) -> bool {
+        self.both.link_local
+    }
+}
+
+/// Whether a pointer is one of a pattern's: same number of segments, `*` standing for any one.
+fn matches_pointer(pattern: &str, path: &str) -> bool {
+    let mut path = path.split('/');
+    let mut pattern = pattern.split('/');
+    loop {
+        match (pattern.next(), path.next()) {
+            (None, None) => return true,
+            (Some("*"), Some(segment)) if !segment.is_empty() => {}
+            (Some(a), Some(b)) if a == b => {}
+            _ => return false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ask(adjust: &[&str]) -> Ask {
+        Ask { adjust: adjust.iter().map(|s| (*s).to_owned()).collect(), ..Ask::default() }
+    }
+
+    #[test]
+    fn a_right_needs_both_the_manifest_and_the_operator() {
+        let none = BTreeSet::new();
+        let rights = Rights::effective("p", &ask(&["/labels/*", "/env/*"]), &ask(&["/labels/*", "/user"]), &none);
+        assert!(rights.adjust("/labels/team").is_ok());
+        for path in ["/env/A", "/user", "/labels", "/labels/", "/labels/a/b", "/privileged", ""] {
+            assert!(rights.adjust(path).is_err(), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_says_what_is_missing_and_where_to_give_it() {
+        let text = Rights::default().http(&"https://a.example".parse().unwrap(), None).unwrap_err().to_string();
+        assert!(text.contains("http https://a.example") && text.contains("grant \"http\" missing"), "{text}");
+    }
+}
