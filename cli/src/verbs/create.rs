@@ -15,7 +15,7 @@ use std::{fs::OpenOptions, io::Write, path::Path};
 
 /// Create a new container
 #[derive(Debug, clap::Args)]
-#[command(disable_help_flag = true)]
+#[command(disable_help_flag = true, override_usage = "davit create [OPTIONS] IMAGE [COMMAND] [ARG...]")]
 pub(crate) struct Args {
     #[command(flatten)]
     spec: Spec,

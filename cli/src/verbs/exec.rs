@@ -15,6 +15,7 @@ use std::path::PathBuf;
 
 /// Execute a command in a running container
 #[derive(Debug, clap::Args)]
+#[command(override_usage = "davit exec [OPTIONS] CONTAINER COMMAND [ARG...]")]
 pub(crate) struct Args {
     /// Detached mode: run command in the background
     #[arg(short = 'd', long)]

@@ -12,7 +12,7 @@ use crate::{
 
 /// Create and run a new container from an image
 #[derive(Debug, clap::Args)]
-#[command(disable_help_flag = true)]
+#[command(disable_help_flag = true, override_usage = "davit run [OPTIONS] IMAGE [COMMAND] [ARG...]")]
 pub(crate) struct Args {
     /// Run container in background and print container ID
     #[arg(short = 'd', long)]
