@@ -34,4 +34,4 @@ pub mod lifecycle;
 pub mod network;
 pub mod storage;
 
-pub use error::{Error, Result};
+pub use error::{Error, Result, Unavailability};

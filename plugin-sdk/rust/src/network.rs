@@ -26,7 +26,8 @@ pub struct Adapter<T>(PhantomData<T>);
 
 mod adapt {
     use super::{
-        Adapter, EndpointPlan, EndpointRequest, NetworkDriver, NetworkPlan, NetworkRequest, NetworkView, Released, Result,
+        Adapter, EndpointPlan, EndpointRequest, NetworkDriver, NetworkPlan, NetworkRequest, NetworkView, Released,
+        Result,
     };
     use crate::bindings::exports;
 
