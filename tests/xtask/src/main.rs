@@ -5,6 +5,7 @@
 
 mod build;
 mod command;
+mod guest;
 mod guests;
 mod plugins;
 mod toolchain;
@@ -27,11 +28,14 @@ enum Verb {
     Build(build::Options),
     /// Builds the misbehaving components that the plugin host is tested with, and prints their folder.
     Guests,
+    /// Runs the runtime's tests in a guest with Debian's 6.1 kernel and cgroup v2 alone.
+    TestV2(guest::Options),
 }
 
 fn main() -> Result<()> {
     match Arguments::parse().verb {
         Verb::Build(options) => build::run(&options),
         Verb::Guests => guests::run(),
+        Verb::TestV2(options) => guest::run(&options),
     }
 }

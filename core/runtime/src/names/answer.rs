@@ -34,10 +34,10 @@ pub(super) fn decide(zone: &Zone, request: &[u8], udp: bool, turn: usize) -> Dec
         return reply(&message, ResponseCode::NotImp, Vec::new(), udp);
     }
     let [question] = message.queries.as_slice() else { return reply(&message, ResponseCode::FormErr, Vec::new(), udp) };
-    if matches!(question.query_class(), DNSClass::IN | DNSClass::ANY) {
-        if let Some(found) = own(zone, question.name(), question.query_type(), turn) {
-            return reply(&message, ResponseCode::NoError, found, udp);
-        }
+    if matches!(question.query_class(), DNSClass::IN | DNSClass::ANY)
+        && let Some(found) = own(zone, question.name(), question.query_type(), turn)
+    {
+        return reply(&message, ResponseCode::NoError, found, udp);
     }
     if zone.upstream.is_empty() { reply(&message, ResponseCode::NXDomain, Vec::new(), udp) } else { Decision::Forward }
 }

@@ -23,7 +23,9 @@ fn ask(spec: &str, extra: &[&str]) -> Result<Identity, String> {
 
 #[test]
 fn every_form_of_a_specification() {
-    let table: &[(&str, &[&str], u32, u32, &[u32], &str)] = &[
+    // Specification, extra groups; user, group, groups, home.
+    type Row = (&'static str, &'static [&'static str], u32, u32, &'static [u32], &'static str);
+    let table: &[Row] = &[
         ("", &[], 0, 0, &[0], "/root"),
         ("root", &[], 0, 0, &[0], "/root"),
         ("web", &[], 1000, 1000, &[1000, 200, 29], "/srv/web"),

@@ -1,0 +1,254 @@
+//! `cargo xtask test-v2`: the runtime's tests on a machine with nothing but cgroup v2 and Debian's own 6.1 kernel.
+//!
+//! A guest under qemu, without hardware support: the kernel is unpacked from Debian's package (never installed) and kept
+//! in the target folder; the root is memory, with busybox, the compiled test binaries at the paths that they have here,
+//! and the libraries that they want. The guest runs them and says on its serial line how each ended.
+
+use crate::{command, workspace};
+use anyhow::{Context as _, Result, bail};
+use std::{
+    collections::BTreeSet,
+    fs,
+    io::{BufRead as _, BufReader},
+    os::unix::fs::{PermissionsExt as _, symlink},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::mpsc,
+    time::{Duration, Instant},
+};
+
+/// From power on to power off.
+const LIMIT: Duration = Duration::from_secs(170);
+
+/// Modules that the tests need, each with what it needs itself.
+const MODULES: [&str; 3] = ["overlay", "veth", "bridge"];
+
+/// What is run.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// Only tests whose name contains this.
+    filter: Option<String>,
+}
+
+pub(crate) fn run(options: &Options) -> Result<()> {
+    let place = workspace::target_dir()?.join("guest");
+    fs::create_dir_all(&place).with_context(|| format!("cannot make the folder {}", place.display()))?;
+    let kernel = Kernel::unpacked(&place)?;
+    let binaries = test_binaries()?;
+    let memory = packed(&place, &kernel, &binaries, options.filter.as_deref().unwrap_or_default())?;
+    boot(&kernel.image, &memory, binaries.tests.len())
+}
+
+/// Debian's kernel, unpacked.
+struct Kernel {
+    image: PathBuf,
+    release: String,
+    root: PathBuf,
+}
+
+impl Kernel {
+    fn unpacked(place: &Path) -> Result<Self> {
+        let depends = command::output(Command::new("apt-cache").args(["depends", "linux-image-cloud-amd64"]))?;
+        let package = depends.lines().find_map(|l| l.trim().strip_prefix("Depends: "));
+        let package = package.context("apt-cache knows no linux-image-cloud-amd64: run apt-get update")?;
+        let release = package.trim_start_matches("linux-image-").to_owned();
+        if !release.starts_with("6.1.") {
+            bail!("the guest wants Debian 12's own 6.1 kernel, and this machine's packages bring {release}");
+        }
+        let root = place.join(&release);
+        let image = root.join(format!("boot/vmlinuz-{release}"));
+        if !image.exists() {
+            command::step(&format!("unpacking {package} into {}", place.display()));
+            let mut download = Command::new("apt-get");
+            download.args(["-qq", "-o", "APT::Sandbox::User=root", "download", package]).current_dir(place);
+            command::run(&mut download, "a package mirror that answers is needed")?;
+            let archives: Vec<PathBuf> =
+                listed(place)?.into_iter().filter(|p| p.extension().is_some_and(|e| e == "deb")).collect();
+            for archive in &archives {
+                command::run(
+                    Command::new("dpkg").arg("-x").arg(archive).arg(&root),
+                    "the package is damaged: remove it",
+                )?;
+                fs::remove_file(archive)?;
+            }
+            command::run(Command::new("depmod").arg("-b").arg(&root).arg(&release), "install kmod")?;
+        }
+        Ok(Self { image, release, root })
+    }
+
+    /// The files of a module and of those that it needs, as `modules.dep` has them, in the order of loading.
+    fn module(&self, name: &str) -> Result<Vec<PathBuf>> {
+        let dir = self.root.join("lib/modules").join(&self.release);
+        let table = fs::read_to_string(dir.join("modules.dep")).context("cannot read modules.dep")?;
+        let wanted = format!("/{name}.ko:");
+        let Some(line) = table.lines().find(|l| format!("/{l}").contains(&wanted)) else { return Ok(Vec::new()) };
+        let (own, needed) = line.split_once(':').unwrap_or((line, ""));
+        let mut files: Vec<PathBuf> = needed.split_whitespace().map(|f| dir.join(f)).collect();
+        files.reverse();
+        files.push(dir.join(own));
+        Ok(files)
+    }
+}
+
+fn listed(dir: &Path) -> Result<Vec<PathBuf>> {
+    fs::read_dir(dir)?.map(|e| Ok(e?.path())).collect()
+}
+
+/// The runtime crate's test binaries, and the programs that they start.
+struct Binaries {
+    tests: Vec<PathBuf>,
+    programs: Vec<PathBuf>,
+}
+
+fn test_binaries() -> Result<Binaries> {
+    command::step("compiling the runtime's tests");
+    let mut cargo = Command::new(workspace::cargo());
+    cargo.args(["test", "--release", "-p", "davit-runtime", "--no-run", "--message-format=json"]);
+    let messages = command::output(cargo.current_dir(workspace::root()?))?;
+    let mut binaries = Binaries { tests: Vec::new(), programs: Vec::new() };
+    for line in messages.lines() {
+        let message: serde_json::Value = serde_json::from_str(line).context("cargo said something that is no JSON")?;
+        let Some(path) = message.get("executable").and_then(|p| p.as_str()) else { continue };
+        let test = message.pointer("/profile/test").and_then(serde_json::Value::as_bool).unwrap_or(false);
+        if test { binaries.tests.push(path.into()) } else { binaries.programs.push(path.into()) }
+    }
+    Ok(binaries)
+}
+
+/// The guest's memory image.
+fn packed(place: &Path, kernel: &Kernel, binaries: &Binaries, filter: &str) -> Result<PathBuf> {
+    let root = place.join("root");
+    if root.exists() {
+        fs::remove_dir_all(&root)?;
+    }
+    for dir in ["bin", "proc", "sys", "dev", "tmp", "run", "etc", "new", "modules"] {
+        fs::create_dir_all(root.join(dir))?;
+    }
+    fs::copy("/bin/busybox", root.join("bin/busybox")).context("cannot copy busybox: install busybox-static")?;
+    let mut libraries = BTreeSet::new();
+    for binary in binaries.tests.iter().chain(&binaries.programs) {
+        put(binary, &root)?;
+        libraries.extend(libraries_of(binary)?);
+    }
+    for library in &libraries {
+        put(library, &root)?;
+    }
+    let mut order = Vec::new();
+    for module in MODULES {
+        for file in kernel.module(module)? {
+            let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            fs::copy(&file, root.join("modules").join(&name))?;
+            if !order.contains(&name) {
+                order.push(name);
+            }
+        }
+    }
+    // A shell's single quotes: nothing in them has a meaning.
+    let quoted = |text: &str| format!("'{}'", text.replace('\'', "'\\''"));
+    fs::write(root.join("etc/modules"), order.join("\n") + "\n")?;
+    fs::write(root.join("etc/passwd"), "root:x:0:0:root:/:/bin/sh\n")?;
+    fs::write(root.join("etc/group"), "root:x:0:\n")?;
+    let tests: String =
+        binaries.tests.iter().map(|t| format!("run {} {}\n", quoted(&t.to_string_lossy()), quoted(filter))).collect();
+    script(&root.join("init"), include_str!("guest/init.sh"))?;
+    script(&root.join("tests.sh"), &include_str!("guest/tests.sh").replace("@TESTS@\n", &tests))?;
+
+    let image = place.join("root.cpio");
+    let mut pack = Command::new("sh");
+    pack.args(["-c", "find . | cpio --quiet -o -H newc > \"$0\""]).arg(&image).current_dir(&root);
+    command::run(&mut pack, "install cpio")?;
+    Ok(image)
+}
+
+fn script(path: &Path, text: &str) -> Result<()> {
+    fs::write(path, text)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755))?;
+    Ok(())
+}
+
+/// Copies a file to the path in the guest that it has here; links are followed to the file and kept as links.
+fn put(file: &Path, root: &Path) -> Result<()> {
+    let real = fs::canonicalize(file).with_context(|| format!("cannot find {}", file.display()))?;
+    let place = |path: &Path| root.join(path.strip_prefix("/").unwrap_or(path));
+    for path in [&real, file] {
+        if let Some(dir) = place(path).parent() {
+            fs::create_dir_all(dir)?;
+        }
+    }
+    if !place(&real).exists() {
+        fs::copy(&real, place(&real)).with_context(|| format!("cannot copy {}", real.display()))?;
+    }
+    if real != file && !place(file).exists() {
+        symlink(&real, place(file))?;
+    }
+    Ok(())
+}
+
+/// Shared libraries and the loader, by `ldd`; none for a static program.
+fn libraries_of(binary: &Path) -> Result<Vec<PathBuf>> {
+    let out = Command::new("ldd").arg(binary).output().context("cannot start ldd")?;
+    let text = String::from_utf8_lossy(&out.stdout).into_owned();
+    Ok(text.split_whitespace().filter(|w| w.starts_with('/')).map(PathBuf::from).collect())
+}
+
+/// Boots, passes the guest's words on, and judges them.
+fn boot(kernel: &Path, memory: &Path, binaries: usize) -> Result<()> {
+    command::step("booting the guest (cgroup v2 only)");
+    let start = Instant::now();
+    let mut qemu = Command::new("qemu-system-x86_64");
+    qemu.args(["-M", "q35", "-accel", "tcg,thread=single", "-cpu", "max", "-m", "1536", "-smp", "2"]);
+    qemu.args(["-nodefaults", "-nographic", "-no-reboot", "-serial", "stdio"]);
+    qemu.arg("-kernel").arg(kernel).arg("-initrd").arg(memory);
+    qemu.args(["-append", "console=ttyS0 quiet panic=-1 rdinit=/init"]);
+    let mut guest = qemu
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("cannot start qemu: install qemu-system-x86")?;
+    let serial = guest.stdout.take().context("qemu has no standard output")?;
+    let (tell, told) = mpsc::channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(serial).split(b'\n').map_while(Result::ok) {
+            if tell.send(String::from_utf8_lossy(&line).trim_end().to_owned()).is_err() {
+                return;
+            }
+        }
+    });
+    let verdict = listen(&told, start, binaries);
+    let _ = guest.kill();
+    guest.wait()?;
+    verdict?;
+    command::step(&format!("the guest was up for {:.0} s", start.elapsed().as_secs_f64()));
+    Ok(())
+}
+
+fn listen(told: &mpsc::Receiver<String>, start: Instant, binaries: usize) -> Result<()> {
+    let mut failed = Vec::new();
+    let mut ended = 0;
+    loop {
+        let left = LIMIT.saturating_sub(start.elapsed());
+        let line = match told.recv_timeout(left) {
+            Ok(line) => line,
+            Err(mpsc::RecvTimeoutError::Timeout) => bail!("the guest was not done after {} s", LIMIT.as_secs()),
+            Err(mpsc::RecvTimeoutError::Disconnected) => bail!("the guest went down before its tests were through"),
+        };
+        println!("    | {line}");
+        match line.split_once(' ') {
+            Some(("GUEST-END", rest)) => {
+                ended += 1;
+                if !rest.ends_with(" 0") {
+                    failed.push(rest.to_owned());
+                }
+            }
+            _ if line == "GUEST-DONE" => break,
+            _ => {}
+        }
+    }
+    if ended != binaries || ended == 0 {
+        bail!("the guest ran {ended} of {binaries} test binaries");
+    }
+    if !failed.is_empty() {
+        bail!("failed in the guest (binary, exit status): {}", failed.join(", "));
+    }
+    Ok(())
+}
