@@ -21,12 +21,20 @@ struct Arguments {
 enum Command {
     #[command(flatten)]
     Oci(oci::Verb),
+    /// Forks monitors for an engine, which speaks over standard input.
+    #[command(hide = true)]
+    Launch,
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let Command::Oci(verb) = &arguments.command;
-    match oci::execute(&arguments.root, verb) {
+    let status = match &arguments.command {
+        Command::Oci(verb) => oci::execute(&arguments.root, verb),
+        Command::Launch => davit_runtime::launcher::serve()
+            .map(|()| 0)
+            .map_err(|source| oci::OciError::System { what: "serve the engine", source }),
+    };
+    match status {
         Ok(status) => ExitCode::from(u8::try_from(status).unwrap_or(255)),
         Err(error) => {
             // Where standard error is closed there is nowhere left to say it.

@@ -10,7 +10,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::{BorrowedFd, OwnedFd};
 
 /// Most descriptors that travel with one message.
-pub(crate) const MAX_FDS: usize = 16;
+pub(crate) const MAX_FDS: usize = 32;
 /// The longest message.
 const MAX_MESSAGE: usize = 16 * 1024;
 

@@ -7,7 +7,7 @@ use crate::failure::{At, Failure, Stage};
 use std::os::fd::OwnedFd;
 
 /// Joins each group by its `tasks` file.
-pub(super) fn join(tasks: &[OwnedFd]) -> Result<(), Failure> {
+pub(crate) fn join(tasks: &[OwnedFd]) -> Result<(), Failure> {
     for file in tasks {
         rustix::io::write(file, b"0").at(Stage::Cgroup, || "join a control group")?;
     }

@@ -15,7 +15,7 @@ pub(super) fn set(limits: &[PosixRlimit]) -> Result<(), Failure> {
 }
 
 /// Writes `oom_score_adj` while the host's procfs is still the one at `/proc`.
-pub(super) fn adjust_oom_score(score: Option<i32>) -> Result<(), Failure> {
+pub(crate) fn adjust_oom_score(score: Option<i32>) -> Result<(), Failure> {
     let Some(score) = score else { return Ok(()) };
     rustix::fs::open("/proc/self/oom_score_adj", OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())
         .and_then(|file| rustix::io::write(&file, score.to_string().as_bytes()))

@@ -26,7 +26,10 @@ pub(crate) mod channel;
 pub(crate) mod entry;
 
 pub(crate) use channel::{Channel, FromInit};
+pub(crate) use cgroup::join as join_cgroups;
+pub(crate) use limits::adjust_oom_score;
 pub(crate) use namespaces::clone_flags;
+pub(crate) use terminal::allocate_in as allocate_terminal;
 
 use crate::failure::{At, Failure, Stage};
 use crate::spec::{LaunchSpec, RootSource, Streams};
@@ -78,8 +81,8 @@ fn start(input: &Input) -> Result<Infallible, Failure> {
     rustix::process::setsid().at(Stage::Clone, || "start a session")?;
     signals::reset().at(Stage::Clone, || "reset signals")?;
     process::new_session_keyring().or_else(without_keyrings).at(Stage::Identity, || "join a new session keyring")?;
-    limits::adjust_oom_score(process_spec.oom_score_adj())?;
-    cgroup::join(&input.cgroup_tasks)?;
+    adjust_oom_score(process_spec.oom_score_adj())?;
+    join_cgroups(&input.cgroup_tasks)?;
 
     if let Some(area) = &input.area {
         rustix::process::fchdir(area).at(Stage::Root, || "enter the storage area")?;

@@ -10,24 +10,26 @@ use rustix::mount::OpenTreeFlags;
 use rustix::pty::OpenptFlags;
 use rustix::termios::Winsize;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 /// Allocates a terminal, binds it on `/dev/console`, sends its master side to the monitor; the answer is the other side.
 pub(super) fn allocate(root: &Root, channel: &Channel, rows: u16, cols: u16) -> Result<OwnedFd, Failure> {
-    let (master, slave) = open(root, rows, cols).at(Stage::Streams, || "allocate a terminal from /dev/pts")?;
+    let (master, slave) = open(root.as_fd(), rows, cols).at(Stage::Streams, || "allocate a terminal from /dev/pts")?;
     bind_console(root, &slave).at(Stage::Streams, || "bind the terminal on /dev/console")?;
     channel.terminal(master.as_fd()).at(Stage::Streams, || "send the terminal to the monitor")?;
     Ok(slave)
 }
 
-/// A pair of the devpts that is mounted inside `root`.
-pub(super) fn open(root: &Root, rows: u16, cols: u16) -> io::Result<(OwnedFd, OwnedFd)> {
-    open_in(root.as_fd(), rows, cols)
+/// The same in a container that runs already, whose console is another's.
+pub(crate) fn allocate_in(root: BorrowedFd<'_>, channel: &Channel, rows: u16, cols: u16) -> Result<OwnedFd, Failure> {
+    let (master, slave) = open(root, rows, cols).at(Stage::Streams, || "allocate a terminal from /dev/pts")?;
+    channel.terminal(master.as_fd()).at(Stage::Streams, || "send the terminal to the monitor")?;
+    Ok(slave)
 }
 
-/// The same for any root folder by descriptor.
-pub(super) fn open_in(root: std::os::fd::BorrowedFd<'_>, rows: u16, cols: u16) -> io::Result<(OwnedFd, OwnedFd)> {
+/// A pair of the devpts that is mounted inside `root`.
+fn open(root: BorrowedFd<'_>, rows: u16, cols: u16) -> io::Result<(OwnedFd, OwnedFd)> {
     let how = ResolveFlags::IN_ROOT | ResolveFlags::NO_SYMLINKS;
     let flags = OFlags::RDWR | OFlags::NOCTTY;
     let master = resolve::open(root, Path::new("/dev/pts/ptmx"), flags, how)?;
