@@ -2,11 +2,12 @@
 //! working directory, identity, filter, exec.
 
 use super::channel::Channel;
+use super::filter::Filter;
 use super::identity::{self, Sets};
 use super::{limits, program, workdir, GATE_DEADLINE};
 use crate::failure::{At, Failure, Stage};
 use crate::users::{self, Identity};
-use davit_sys::{process, seccomp};
+use davit_sys::process;
 use oci_spec::runtime::Process;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::{FileType, Gid, Mode, Uid};
@@ -26,8 +27,7 @@ pub(crate) struct Entry<'a> {
     pub(crate) tty: Option<OwnedFd>,
     /// Standard streams; empty: those that are there.
     pub(crate) stdio: &'a [OwnedFd],
-    pub(crate) seccomp: Option<&'a [u8]>,
-    pub(crate) seccomp_flags: u64,
+    pub(crate) seccomp: Option<&'a Filter>,
     /// Whether a working directory that is missing is made.
     pub(crate) make_workdir: bool,
 }
@@ -69,8 +69,7 @@ impl Entry<'_> {
     }
 
     fn filter(&self) -> Result<(), Failure> {
-        let Some(filter) = self.seccomp else { return Ok(()) };
-        seccomp::load(filter, self.seccomp_flags).at(Stage::Seccomp, || "load the seccomp filter")
+        self.seccomp.map_or(Ok(()), Filter::load)
     }
 
     fn identity(&self) -> Result<Identity, Failure> {

@@ -8,6 +8,7 @@
 
 mod cgroup;
 mod devices;
+mod filter;
 mod identity;
 mod limits;
 mod masks;
@@ -27,6 +28,7 @@ pub(crate) mod entry;
 
 pub(crate) use channel::{Channel, FromInit};
 pub(crate) use cgroup::join as join_cgroups;
+pub(crate) use filter::Filter;
 pub(crate) use limits::adjust_oom_score;
 pub(crate) use namespaces::clone_flags;
 pub(crate) use terminal::allocate_in as allocate_terminal;
@@ -55,7 +57,7 @@ pub(crate) struct Input {
     /// `tasks` files of cgroup v1 hierarchies, open for writing.
     pub(crate) cgroup_tasks: Vec<OwnedFd>,
     /// The compiled filter.
-    pub(crate) seccomp: Option<Vec<u8>>,
+    pub(crate) seccomp: Option<Filter>,
     /// Towards the monitor.
     pub(crate) channel: Channel,
     /// A socket that the leave to start comes over; none: start at once.
@@ -121,8 +123,7 @@ fn start(input: &Input) -> Result<Infallible, Failure> {
         root: root.as_fd(),
         tty,
         stdio: &input.stdio,
-        seccomp: input.seccomp.as_deref(),
-        seccomp_flags: 0,
+        seccomp: input.seccomp.as_ref(),
         make_workdir: true,
     }
     .run(&input.channel, input.gate.as_ref().map(AsFd::as_fd))

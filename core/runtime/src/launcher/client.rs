@@ -2,10 +2,11 @@
 //! polled, so that an asynchronous engine waits on them itself.
 
 use super::request::{Head, Kind, Role, StreamKind};
-use crate::init;
+use crate::init::{self, Filter};
 use crate::monitor::{self, ExecSpec};
 use crate::record::InitRecord;
 use crate::report::{Answer, Ask, Reports, receive_within};
+use crate::seccomp::Program;
 use crate::socket;
 use crate::spec::{LaunchSpec, Streams};
 use rustix::fs::{MemfdFlags, SealFlags};
@@ -44,7 +45,7 @@ pub struct StartRequest<'a> {
     /// How to join its control groups.
     pub cgroup: Option<&'a crate::cgroup::Joins>,
     /// The compiled filter.
-    pub seccomp: Option<&'a [u8]>,
+    pub seccomp: Option<&'a Program>,
 }
 
 /// A process to run in a container.
@@ -59,7 +60,7 @@ pub struct ExecRequest<'a> {
     /// How to join the container's control groups.
     pub cgroup: Option<&'a crate::cgroup::Joins>,
     /// The compiled filter.
-    pub seccomp: Option<&'a [u8]>,
+    pub seccomp: Option<&'a Program>,
 }
 
 /// A container whose monitor died.
@@ -118,7 +119,7 @@ impl Launcher {
             clone_flags &= !u64::from(nix::libc::CLONE_NEWNET.unsigned_abs());
         }
         let spec = sealed("davit-spec", &serde_json::to_vec(request.spec)?, MemfdFlags::empty())?;
-        let filter = request.seccomp.map(|f| sealed("davit-filter", f, MemfdFlags::empty())).transpose()?;
+        let filter = request.seccomp.map(|f| sealed("davit-filter", &Filter::encode(f), MemfdFlags::empty())).transpose()?;
         let mut fds = vec![(Role::Spec, spec.as_fd()), (Role::RunDir, request.run_dir), (Role::Log, request.log)];
         fds.extend(request.area.map(|fd| (Role::Area, fd)));
         fds.extend(request.netns.map(|fd| (Role::Netns, fd)));
@@ -130,7 +131,7 @@ impl Launcher {
     /// Asks for a process in a container.
     pub fn exec(&self, request: &ExecRequest<'_>) -> io::Result<Reports> {
         let spec = sealed("davit-spec", &serde_json::to_vec(request.spec)?, MemfdFlags::empty())?;
-        let filter = request.seccomp.map(|f| sealed("davit-filter", f, MemfdFlags::empty())).transpose()?;
+        let filter = request.seccomp.map(|f| sealed("davit-filter", &Filter::encode(f), MemfdFlags::empty())).transpose()?;
         let mut fds = vec![(Role::Spec, spec.as_fd()), (Role::Target, request.target)];
         fds.extend(request.stdio.into_iter().flatten().map(|fd| (Role::Stdio, fd)));
         fds.extend(filter.as_ref().map(|fd| (Role::Seccomp, fd.as_fd())));

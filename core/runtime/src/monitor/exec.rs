@@ -4,7 +4,7 @@ use super::spec::ExecSpec;
 use super::start::{fork, read_all};
 use crate::failure::{At, Failure, Stage};
 use crate::init::entry::Entry;
-use crate::init::{self, Channel, FromInit};
+use crate::init::{self, Channel, Filter, FromInit};
 use crate::launcher::request::{Request, Role};
 use crate::record::ExitRecord;
 use crate::report::Report;
@@ -60,7 +60,7 @@ fn enter(request: &mut Request, target: &OwnedFd, channel: &Channel) -> Result<I
     let text = read_all(text).at(Stage::Request, || "read the specification")?;
     let spec: ExecSpec = serde_json::from_slice(&text)
         .map_err(|e| Failure::new(Stage::Request, format!("read the specification: {e}")))?;
-    let seccomp = request.take(Role::Seccomp).map(read_all).transpose().at(Stage::Request, || "read the filter")?;
+    let seccomp = request.take(Role::Seccomp).map(|fd| Filter::decode(&read_all(fd)?)).transpose().at(Stage::Request, || "read the filter")?;
     init::join_cgroups(&request.take_all(Role::Tasks))?;
     init::adjust_oom_score(spec.process.oom_score_adj())?;
     let stdio = request.take_all(Role::Stdio);
@@ -93,8 +93,7 @@ fn enter(request: &mut Request, target: &OwnedFd, channel: &Channel) -> Result<I
         root: root.as_fd(),
         tty,
         stdio: &stdio,
-        seccomp: seccomp.as_deref(),
-        seccomp_flags: 0,
+        seccomp: seccomp.as_ref(),
         make_workdir: false,
     }
     .run(channel, None)

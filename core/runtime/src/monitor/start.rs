@@ -3,7 +3,7 @@
 use super::attend::Attended;
 use super::stdio;
 use crate::failure::{Failure, Stage};
-use crate::init::{self, Channel, Input};
+use crate::init::{self, Channel, Filter, Input};
 use crate::launcher::request::{Request, Role, StreamKind};
 use crate::log;
 use crate::record::{self, InitRecord};
@@ -49,7 +49,7 @@ fn make(request: &mut Request, report: &OwnedFd) -> Result<Attended, Failure> {
     match fork(request.head.clone_flags, group.as_ref()).map_err(io(Stage::Clone, "clone3 the first process"))? {
         Cloned::Child => {
             drop((channel, ends, run_dir, log, group));
-            let seccomp = request.take(Role::Seccomp).map(read_all).transpose();
+            let seccomp = request.take(Role::Seccomp).map(|fd| Filter::decode(&read_all(fd)?)).transpose();
             let parsed = read_all(spec).and_then(|text| Ok(serde_json::from_slice(&text)?));
             let (spec, seccomp) = match (parsed, seccomp) {
                 (Ok(spec), Ok(seccomp)) => (spec, seccomp),

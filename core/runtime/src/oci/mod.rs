@@ -1,6 +1,7 @@
 //! The OCI command line: `davit-runtime run [-b BUNDLE] ID`, as other engines and conformance suites call it.
 
 mod bundle;
+mod confine;
 mod console;
 mod run;
 mod signals;

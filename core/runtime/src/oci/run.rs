@@ -2,6 +2,7 @@
 
 use super::console::Console;
 use super::state::StateDir;
+use super::confine::{self, Confined};
 use super::{OciError, Run, bundle, signals, system};
 use crate::failure::Failure;
 use crate::init::{self, Channel, FromInit, Input};
@@ -16,11 +17,14 @@ use std::path::Path;
 pub(super) fn run(root: &Path, args: &Run) -> Result<i32, OciError> {
     let _state = StateDir::claim(root, &args.id)?;
     let spec = bundle::load(&args.bundle)?;
+    let confined = Confined::make(&spec.oci, &args.id)?;
+    let joins = confined.group.joins()?;
+    let seccomp = confine::filter(&spec.oci)?;
     let (ours, channel) = Channel::pair().map_err(system("make a socket pair"))?;
     let signals = signals::intercept().map_err(system("block signals"))?;
 
     let flags = init::clone_flags(spec.oci.linux().as_ref());
-    let (pid, process) = match fork(flags)? {
+    let (pid, process) = match fork(flags, joins.unified.as_ref())? {
         Cloned::Parent { pid, pidfd } => (pid, pidfd),
         Cloned::Child => {
             drop(ours);
@@ -29,8 +33,8 @@ pub(super) fn run(root: &Path, args: &Run) -> Result<i32, OciError> {
                 area: None,
                 netns: None,
                 stdio: Vec::new(),
-                cgroup_tasks: Vec::new(),
-                seccomp: None,
+                cgroup_tasks: joins.tasks,
+                seccomp,
                 channel,
                 gate: None,
             })
@@ -53,9 +57,9 @@ pub(super) fn run(root: &Path, args: &Run) -> Result<i32, OciError> {
 }
 
 #[allow(unsafe_code, reason = "forks; the process has one thread")]
-fn fork(flags: u64) -> Result<Cloned, OciError> {
+fn fork(flags: u64, group: Option<&OwnedFd>) -> Result<Cloned, OciError> {
     // SAFETY: this command never starts a thread.
-    unsafe { clone::clone3(flags, None) }.map_err(system("clone3 the container's first process"))
+    unsafe { clone::clone3(flags, group.map(AsFd::as_fd)) }.map_err(system("clone3 the container's first process"))
 }
 
 /// Reads what init reports until it has become the program; the answer is the terminal's master side.
