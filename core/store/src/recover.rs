@@ -42,6 +42,10 @@ impl Store {
                 found.errors.extend(errors);
             }
         }
+        for container in self.unfinished_roots().await? {
+            self.remove_root(&container).await?;
+            found.undone.push(format!("root:{container}"));
+        }
         let expired = now();
         let end = move |c: &rusqlite::Connection| {
             c.execute("DELETE FROM lease WHERE expires <= ?1", [expired])?;

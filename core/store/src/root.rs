@@ -65,13 +65,13 @@ fn row(c: &Connection, container: &ContainerId) -> Result<Option<Row>> {
 
 impl Store {
     /// Makes a container's root on top of layers that are all there (`diff_ids`, base first; empty for an empty
-    /// image). A root that is there is answered as it is.
+    /// image). A root that is there is answered as it is. Until [`Store::finish_root`], a restart takes it for garbage.
     pub async fn prepare_root(
         &self,
         driver: &Arc<dyn StorageDriver>,
         container: &ContainerId,
         diff_ids: &[Digest],
-    ) -> Result<PreparedRoot> {
+    ) -> Result<RootPlan> {
         let (store, driver, container) = (self.clone(), driver.clone(), container.clone());
         let chain = chain_ids(diff_ids);
         // A task of its own: where the caller goes away, the root is still made whole.
@@ -84,11 +84,11 @@ impl Store {
         driver: &Arc<dyn StorageDriver>,
         container: &ContainerId,
         chain: Vec<Digest>,
-    ) -> Result<PreparedRoot> {
+    ) -> Result<RootPlan> {
         let lock = self.lock(&owner(container));
         let _held = lock.lock().await;
         if let Some(root) = self.root(container).await? {
-            return Ok(root);
+            return Ok(root.plan);
         }
         // Until the record names the layers, a lease keeps them.
         let lease = self.lease("prepare root").await?;
@@ -103,7 +103,7 @@ impl Store {
         container: &ContainerId,
         chain: Vec<Digest>,
         lease: &Lease,
-    ) -> Result<PreparedRoot> {
+    ) -> Result<RootPlan> {
         for id in &chain {
             lease.add_layer(driver.name(), id.hex()).await?;
         }
@@ -126,11 +126,34 @@ impl Store {
         }
         let id = container.clone();
         let record = move |c: &Connection| {
-            c.execute("INSERT INTO root VALUES (?1, ?2, ?3, ?4)", params![id.as_str(), name, chain, json])?;
+            c.execute("INSERT INTO root VALUES (?1, ?2, ?3, ?4, FALSE)", params![id.as_str(), name, chain, json])?;
             Ok(())
         };
         task.commit(Durability::Normal, record).await?;
-        Ok(PreparedRoot { plan, area })
+        Ok(plan)
+    }
+
+    /// Says that a container's record names the root: from here on only [`Store::remove_root`] removes it.
+    pub async fn finish_root(&self, container: &ContainerId) -> Result<()> {
+        let id = container.clone();
+        let finish = move |c: &Connection| match c
+            .execute("UPDATE root SET finished = TRUE WHERE container = ?1", [id.as_str()])?
+        {
+            0 => Err(StoreError::NotFound { kind: "root", name: id.to_string() }),
+            _ => Ok(()),
+        };
+        self.0.db.write(Durability::Normal, finish).await
+    }
+
+    /// Roots that no container's record names.
+    pub(crate) async fn unfinished_roots(&self) -> Result<Vec<ContainerId>> {
+        let list = |c: &Connection| {
+            let mut rows = c.prepare("SELECT container FROM root WHERE NOT finished")?;
+            let ids = rows.query_map([], |r| r.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
+            let damaged = |e| StoreError::Record { object: "a root".into(), why: format!("{e}") };
+            ids.into_iter().map(|id| id.parse().map_err(damaged)).collect()
+        };
+        self.0.db.read(list).await
     }
 
     /// A container's root, as it was prepared: the mount is made anew at every start.

@@ -28,7 +28,8 @@ CREATE TABLE root (
     container TEXT PRIMARY KEY,
     driver TEXT NOT NULL,
     chain TEXT NOT NULL,          -- chain ids, base first, as JSON
-    plan TEXT NOT NULL            -- RootPlan as JSON
+    plan TEXT NOT NULL,           -- RootPlan as JSON
+    finished INTEGER NOT NULL     -- whether a container's record names it
 );
 CREATE TABLE place (
     driver TEXT NOT NULL,

@@ -50,9 +50,9 @@ impl Base {
 /// Sums are of unsigned bytes; some old writers summed signed ones.
 fn check_sum(block: &[u8; BLOCK], want: Option<i64>) -> Result<()> {
     let bytes = || block.iter().enumerate().map(|(i, b)| if (148..156).contains(&i) { b' ' } else { *b });
-    let unsigned: i64 = bytes().map(i64::from).sum();
-    let signed: i64 = bytes().map(|b| i64::from(b.cast_signed())).sum();
-    if want.is_some_and(|want| want == unsigned || want == signed) {
+    let unsigned = || bytes().map(i64::from).sum::<i64>();
+    let signed = || bytes().map(|b| i64::from(b.cast_signed())).sum::<i64>();
+    if want.is_some_and(|want| want == unsigned() || want == signed()) {
         Ok(())
     } else {
         Err(StoreError::archive("a header's checksum is wrong (damaged, or not a tar archive)"))

@@ -33,7 +33,8 @@ impl Progress {
         self.changed.notify_all();
     }
 
-    /// Back to the start. A follower that has read more than is there again waits until it is.
+    /// Back to the start. A follower that has read further waits until that much is there again; that it was the same
+    /// is for the digest to say.
     pub(super) fn rewind(&self) {
         self.lock().0 = 0;
     }
@@ -69,24 +70,34 @@ impl BlobFollower {
     }
 }
 
-impl Read for BlobFollower {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let there = {
-            let mut now = self.progress.lock();
-            loop {
-                match *now {
-                    (offset, _) if offset > self.position => break offset - self.position,
-                    (_, State::Finished) => return Ok(0),
-                    (_, State::Failed(why)) => return Err(io::Error::new(io::ErrorKind::UnexpectedEof, why)),
-                    (_, State::Open) => {
-                        now = self.progress.changed.wait(now).unwrap_or_else(PoisonError::into_inner);
-                    }
+impl BlobFollower {
+    /// Waits for bytes past the position; 0 at the end.
+    fn wait(&self) -> io::Result<u64> {
+        let mut now = self.progress.lock();
+        loop {
+            match *now {
+                (offset, _) if offset > self.position => return Ok(offset - self.position),
+                (_, State::Finished) => return Ok(0),
+                (_, State::Failed(why)) => return Err(io::Error::new(io::ErrorKind::UnexpectedEof, why)),
+                (_, State::Open) => {
+                    now = self.progress.changed.wait(now).unwrap_or_else(PoisonError::into_inner);
                 }
             }
-        };
-        let length = usize::try_from(there).unwrap_or(usize::MAX).min(buffer.len());
-        let n = self.file.read_at(buffer.get_mut(..length).unwrap_or_default(), self.position)?;
-        self.position += u64::try_from(n).unwrap_or(0);
-        Ok(n)
+        }
+    }
+}
+
+impl Read for BlobFollower {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let there = usize::try_from(self.wait()?).unwrap_or(usize::MAX);
+            let length = there.min(buffer.len());
+            let n = self.file.read_at(buffer.get_mut(..length).unwrap_or_default(), self.position)?;
+            self.position += u64::try_from(n).unwrap_or(0);
+            // Nothing, where bytes were promised: the writer has begun anew meanwhile.
+            if n > 0 || length == 0 {
+                return Ok(n);
+            }
+        }
     }
 }

@@ -90,13 +90,13 @@ impl BlobWriter {
         &self.digest
     }
 
-    /// Forgets what is there; for servers that cannot resume. Not once a follower reads.
+    /// Forgets what is there; for servers that cannot resume. Followers wait until it has come again.
     pub fn restart(&mut self) -> Result<()> {
+        self.progress.rewind();
         self.file.set_len(0).doing("truncate", self.object())?;
         self.file.seek(SeekFrom::Start(0)).doing("rewind", self.object())?;
         self.hash = Sha256::new();
         self.offset = 0;
-        self.progress.rewind();
         Ok(())
     }
 
@@ -244,6 +244,26 @@ mod tests {
         }
         w.finish().unwrap();
         assert_eq!(reader.join().unwrap().unwrap(), bytes);
+    }
+
+    #[test]
+    fn a_follower_outlives_a_restart_of_the_transfer() {
+        let (_dir, blobs) = blobs();
+        let mut w = blobs.writer(&digest(b"abcdef"), None).unwrap();
+        w.write(b"abc").unwrap();
+        let mut follower = w.follow().unwrap();
+        let mut start = [0; 3];
+        follower.read_exact(&mut start).unwrap();
+        w.restart().unwrap();
+        let reader = std::thread::spawn(move || {
+            let mut rest = Vec::new();
+            follower.read_to_end(&mut rest).map(|_| rest)
+        });
+        for byte in b"abcdef" {
+            w.write(&[*byte]).unwrap();
+        }
+        w.finish().unwrap();
+        assert_eq!((&start, reader.join().unwrap().unwrap().as_slice()), (b"abc", b"def".as_slice()));
     }
 
     #[test]

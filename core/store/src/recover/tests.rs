@@ -39,6 +39,7 @@ async fn whole_life(store: &Store, driver: &Arc<dyn StorageDriver>) {
     wrong_layer(store, driver).await;
     pull(store, driver, &image, "demo/a:1").await.unwrap();
     store.prepare_root(driver, &container(1), &image.diff_ids).await.unwrap();
+    store.finish_root(&container(1)).await.unwrap();
     store.remove_root(&container(1)).await.unwrap();
     store.remove_image(&image.id(), |_| None).await.unwrap();
     let collected = store.collect(std::slice::from_ref(driver)).await.unwrap();
@@ -148,6 +149,20 @@ async fn layers_that_never_reached_the_disk_are_forgotten_after_a_power_cut() {
     assert_eq!((found.undone.len(), found.garbage.len()), (2, 2), "the layer and what stands on it: {found:?}");
     pull(&store, &copying(), &image(), "demo/a:1").await.unwrap();
     assert!(store.prepare_root(&copying(), &container(1), &image().diff_ids).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_root_that_no_container_names_goes_and_a_finished_one_stays() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    for n in [1, 2] {
+        store.prepare_root(&overlaying(), &container(n), &[]).await.unwrap();
+    }
+    store.finish_root(&container(2)).await.unwrap();
+    assert!(store.finish_root(&container(3)).await.is_err());
+    assert_eq!(store.recover().await.unwrap().undone, [format!("root:{}", container(1))]);
+    assert!(store.root(&container(1)).await.unwrap().is_none());
+    assert_eq!(listing(&dir.path().join("areas/overlaying")).len(), 3, "trash, upper and work of the second");
 }
 
 #[tokio::test]
