@@ -20,8 +20,8 @@ use std::{
 /// From power on to power off.
 const LIMIT: Duration = Duration::from_secs(170);
 
-/// Modules that the tests need, each with what it needs itself.
-const MODULES: [&str; 3] = ["overlay", "veth", "bridge"];
+/// Modules that the tests need, each after what it needs itself. One that is built into the kernel has no file.
+const MODULES: [&str; 5] = ["llc", "stp", "bridge", "veth", "overlay"];
 
 /// What is run.
 #[derive(Debug, clap::Args)]
@@ -71,22 +71,27 @@ impl Kernel {
                 )?;
                 fs::remove_file(archive)?;
             }
-            command::run(Command::new("depmod").arg("-b").arg(&root).arg(&release), "install kmod")?;
         }
         Ok(Self { image, release, root })
     }
 
-    /// The files of a module and of those that it needs, as `modules.dep` has them, in the order of loading.
-    fn module(&self, name: &str) -> Result<Vec<PathBuf>> {
-        let dir = self.root.join("lib/modules").join(&self.release);
-        let table = fs::read_to_string(dir.join("modules.dep")).context("cannot read modules.dep")?;
-        let wanted = format!("/{name}.ko:");
-        let Some(line) = table.lines().find(|l| format!("/{l}").contains(&wanted)) else { return Ok(Vec::new()) };
-        let (own, needed) = line.split_once(':').unwrap_or((line, ""));
-        let mut files: Vec<PathBuf> = needed.split_whitespace().map(|f| dir.join(f)).collect();
-        files.reverse();
-        files.push(dir.join(own));
-        Ok(files)
+    /// The files of [`MODULES`], in that order.
+    fn modules(&self) -> Result<Vec<PathBuf>> {
+        let mut found = vec![None; MODULES.len()];
+        let mut folders = vec![self.root.join("lib/modules").join(&self.release).join("kernel")];
+        while let Some(folder) = folders.pop() {
+            for path in listed(&folder)? {
+                if path.is_dir() {
+                    folders.push(path);
+                } else if let Some(at) =
+                    MODULES.iter().position(|m| path.file_name().is_some_and(|n| n == format!("{m}.ko").as_str()))
+                    && let Some(slot) = found.get_mut(at)
+                {
+                    *slot = Some(path);
+                }
+            }
+        }
+        Ok(found.into_iter().flatten().collect())
     }
 }
 
@@ -134,14 +139,10 @@ fn packed(place: &Path, kernel: &Kernel, binaries: &Binaries, filter: &str) -> R
         put(library, &root)?;
     }
     let mut order = Vec::new();
-    for module in MODULES {
-        for file in kernel.module(module)? {
-            let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            fs::copy(&file, root.join("modules").join(&name))?;
-            if !order.contains(&name) {
-                order.push(name);
-            }
-        }
+    for file in kernel.modules()? {
+        let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        fs::copy(&file, root.join("modules").join(&name))?;
+        order.push(name);
     }
     // A shell's single quotes: nothing in them has a meaning.
     let quoted = |text: &str| format!("'{}'", text.replace('\'', "'\\''"));
