@@ -190,7 +190,8 @@ mod tests {
         writer.append(Stream::Stdout, b"\0\n\xfe").unwrap();
         writer.append(Stream::Stderr, &long).unwrap();
         let mut reader = Reader::new(file.reopen().unwrap(), 0);
-        let lengths: Vec<_> = std::iter::from_fn(|| reader.next_record().unwrap()).map(|r| (r.stream, r.payload.len())).collect();
+        let lengths: Vec<_> =
+            std::iter::from_fn(|| reader.next_record().unwrap()).map(|r| (r.stream, r.payload.len())).collect();
         assert_eq!(lengths, [(Stream::Stdout, 3), (Stream::Stderr, MAX_PAYLOAD), (Stream::Stderr, 1)]);
     }
 

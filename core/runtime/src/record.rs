@@ -27,7 +27,12 @@ impl ExitRecord {
     #[must_use]
     pub(crate) fn of(status: &WaitIdStatus) -> Self {
         let signal = status.terminating_signal();
-        Self { status: status.exit_status().unwrap_or(128 + signal.unwrap_or(0)), signal, finished: now(), unknown: false }
+        Self {
+            status: status.exit_status().unwrap_or(128 + signal.unwrap_or(0)),
+            signal,
+            finished: now(),
+            unknown: false,
+        }
     }
 
     /// From a status as `wait(2)` encodes it.

@@ -28,23 +28,12 @@ pub fn set_attr_at(path: &CStr, recursive: bool, attr: MountAttr) -> io::Result<
 }
 
 fn set(dir: libc::c_int, path: &CStr, flags: libc::c_int, recursive: bool, attr: MountAttr) -> io::Result<()> {
-    let raw = libc::mount_attr {
-        attr_set: attr.set,
-        attr_clr: attr.clear,
-        propagation: attr.propagation,
-        userns_fd: 0,
-    };
+    let raw =
+        libc::mount_attr { attr_set: attr.set, attr_clr: attr.clear, propagation: attr.propagation, userns_fd: 0 };
     let flags = flags | if recursive { libc::AT_RECURSIVE } else { 0 };
     // SAFETY: path and structure live until the call returns, and the size given is the structure's own.
     checked(unsafe {
-        libc::syscall(
-            libc::SYS_mount_setattr,
-            dir,
-            path.as_ptr(),
-            flags,
-            &raw const raw,
-            size_of::<libc::mount_attr>(),
-        )
+        libc::syscall(libc::SYS_mount_setattr, dir, path.as_ptr(), flags, &raw const raw, size_of::<libc::mount_attr>())
     })?;
     Ok(())
 }

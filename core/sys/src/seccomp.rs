@@ -21,7 +21,8 @@ pub fn load(program: &[u8], flags: u64) -> io::Result<()> {
             k: u32::from_ne_bytes([*k0, *k1, *k2, *k3]),
         })
         .collect();
-    let program = libc::sock_fprog { len: u16::try_from(code.len()).map_err(|_| invalid())?, filter: code.as_mut_ptr() };
+    let program =
+        libc::sock_fprog { len: u16::try_from(code.len()).map_err(|_| invalid())?, filter: code.as_mut_ptr() };
     // SAFETY: the kernel copies the program, which lives until the call returns, and its length is the one given.
     checked(unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, flags, &raw const program) })?;
     Ok(())

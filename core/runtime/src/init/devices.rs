@@ -59,7 +59,8 @@ fn make_asked(root: &Root, device: &LinuxDevice) -> io::Result<()> {
         }
         LinuxDeviceType::A => return Err(invalid()),
     };
-    let (Some(parent), Some(name)) = (device.path().parent(), device.path().file_name().and_then(|n| n.to_str())) else {
+    let (Some(parent), Some(name)) = (device.path().parent(), device.path().file_name().and_then(|n| n.to_str()))
+    else {
         return Err(invalid());
     };
     let parent = resolve::folder(root.as_fd(), parent)?;

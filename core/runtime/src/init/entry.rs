@@ -4,7 +4,7 @@
 use super::channel::Channel;
 use super::filter::Filter;
 use super::identity::{self, Sets};
-use super::{limits, program, workdir, GATE_DEADLINE};
+use super::{GATE_DEADLINE, limits, program, workdir};
 use crate::failure::{At, Failure, Stage};
 use crate::users::{self, Identity};
 use davit_sys::process;
@@ -74,7 +74,8 @@ impl Entry<'_> {
 
     fn identity(&self) -> Result<Identity, Failure> {
         if let Some(user) = self.user {
-            return users::resolve(self.root, user, self.groups).map_err(|e| Failure::new(Stage::Identity, e.to_string()));
+            return users::resolve(self.root, user, self.groups)
+                .map_err(|e| Failure::new(Stage::Identity, e.to_string()));
         }
         let user = self.process.user();
         let mut groups = vec![user.gid()];
@@ -128,7 +129,8 @@ fn wait(gate: BorrowedFd<'_>) -> Result<(), Failure> {
     let ready = rustix::io::retry_on_intr(|| rustix::event::poll(&mut poll, Some(&deadline)))
         .at(Stage::Gate, || "wait for leave to start")?;
     let mut byte = [0u8; 8];
-    let got = if ready == 0 { 0 } else { rustix::io::read(gate, &mut byte).at(Stage::Gate, || "read leave to start")? };
+    let got =
+        if ready == 0 { 0 } else { rustix::io::read(gate, &mut byte).at(Stage::Gate, || "read leave to start")? };
     if got == 0 {
         return Err(Failure::new(Stage::Gate, "the engine went away before it gave leave to start"));
     }

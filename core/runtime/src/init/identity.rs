@@ -41,8 +41,8 @@ fn bits(set: Option<&Capabilities>) -> Result<u64, Failure> {
 
 /// Becomes `who` with the sets given. Bits that this kernel does not know are left out.
 pub(super) fn assume(who: &Identity, sets: Sets) -> Result<(), Failure> {
-    use rustix::thread as t;
     use rustix::fs::{Gid, Uid};
+    use rustix::thread as t;
     let what = |name: &'static str| move || name;
     let known = drop_bounding(sets.bounding)?;
 
@@ -69,7 +69,8 @@ pub(super) fn assume(who: &Identity, sets: Sets) -> Result<(), Failure> {
     .at(Stage::Identity, what("set capabilities"))?;
     t::clear_ambient_capability_set().at(Stage::Identity, what("clear ambient capabilities"))?;
     for capability in set(sets.ambient & inheritable & sets.permitted).iter() {
-        t::configure_capability_in_ambient_set(capability, true).at(Stage::Identity, what("raise ambient capability"))?;
+        t::configure_capability_in_ambient_set(capability, true)
+            .at(Stage::Identity, what("raise ambient capability"))?;
     }
     Ok(())
 }

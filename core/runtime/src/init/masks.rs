@@ -64,7 +64,8 @@ fn null_device(root: &Root) -> io::Result<OwnedFd> {
 }
 
 fn clone(of: BorrowedFd<'_>, flags: OpenTreeFlags) -> io::Result<OwnedFd> {
-    let flags = flags | OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH;
+    let flags =
+        flags | OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH;
     Ok(rustix::mount::open_tree(of, "", flags)?)
 }
 

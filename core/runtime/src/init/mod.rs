@@ -26,8 +26,8 @@ mod workdir;
 pub(crate) mod channel;
 pub(crate) mod entry;
 
-pub(crate) use channel::{Channel, FromInit};
 pub(crate) use cgroup::join as join_cgroups;
+pub(crate) use channel::{Channel, FromInit};
 pub(crate) use filter::Filter;
 pub(crate) use limits::adjust_oom_score;
 pub(crate) use namespaces::clone_flags;

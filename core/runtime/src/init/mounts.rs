@@ -61,7 +61,8 @@ fn open_source(mount: &Mount) -> Result<Option<Source>, Failure> {
         flags |= OpenTreeFlags::AT_RECURSIVE;
     }
     let tree = rustix::mount::open_tree(CWD, path, flags).at(Stage::Mount, what)?;
-    let kind = if resolve::is_folder(tree.as_fd()).at(Stage::Mount, what)? { TargetKind::Folder } else { TargetKind::File };
+    let kind =
+        if resolve::is_folder(tree.as_fd()).at(Stage::Mount, what)? { TargetKind::Folder } else { TargetKind::File };
     set_attributes(tree.as_fd(), &options, bind == Bind::Recursive).at(Stage::Mount, what)?;
     Ok(Some(Source { mount: tree, kind }))
 }
@@ -93,7 +94,9 @@ pub(super) fn mount_all(
     for (mount, source) in mounts.iter().zip(sources) {
         let what = || format!("mount {} on {}", mount.typ().as_deref().unwrap_or("bind"), target_of(mount));
         match source {
-            Some(source) => attach(root.as_fd(), &source.mount, mount.destination(), source.kind).at(Stage::Mount, what)?,
+            Some(source) => {
+                attach(root.as_fd(), &source.mount, mount.destination(), source.kind).at(Stage::Mount, what)?
+            }
             None => mount_new(root, mount, cgroups)?,
         }
     }
@@ -134,7 +137,8 @@ fn mount_new(root: &Root, mount: &Mount, cgroups: &CgroupView) -> Result<(), Fai
     .at(Stage::Mount, what)?;
     if let Some((propagation, whole)) = options.propagation {
         let target = resolve::existing(root.as_fd(), destination).at(Stage::Mount, what)?;
-        attr::set_attr(target.as_fd(), whole, MountAttr { propagation, ..MountAttr::default() }).at(Stage::Mount, what)?;
+        attr::set_attr(target.as_fd(), whole, MountAttr { propagation, ..MountAttr::default() })
+            .at(Stage::Mount, what)?;
     }
     Ok(())
 }

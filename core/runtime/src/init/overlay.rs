@@ -33,7 +33,9 @@ pub(super) fn mount(
         };
         match mounted {
             // EINVAL: a key or a value type that this kernel does not know. ENOSYS, EOPNOTSUPP: no such call.
-            Err(e) if matches!(e.raw_os_error(), Some(nix::libc::EINVAL | nix::libc::ENOSYS | nix::libc::EOPNOTSUPP)) => {
+            Err(e)
+                if matches!(e.raw_os_error(), Some(nix::libc::EINVAL | nix::libc::ENOSYS | nix::libc::EOPNOTSUPP)) =>
+            {
                 last = Some(e);
             }
             other => return other.at(Stage::Root, || format!("mount overlay of {} layers ({tier:?})", lower.len())),

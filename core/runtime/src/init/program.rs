@@ -21,7 +21,8 @@ pub(super) struct Program {
 
 /// Finds the program of `args` as the process's own root and working directory have it. The errors are Docker's words.
 pub(super) fn find(args: &[String], env: &[String]) -> Result<Program, Failure> {
-    let name = args.first().filter(|n| !n.is_empty()).ok_or_else(|| Failure::new(Stage::Lookup, "no command specified"))?;
+    let name =
+        args.first().filter(|n| !n.is_empty()).ok_or_else(|| Failure::new(Stage::Lookup, "no command specified"))?;
     let path = if name.contains('/') {
         match executable(name) {
             Ok(()) => name.clone(),

@@ -56,10 +56,7 @@ pub(super) fn from_area(root: &RootMount, tier: Option<OverlayTier>) -> Result<R
     }
 }
 
-fn clone_tree<E: Into<std::io::Error>>(
-    folder: Result<OwnedFd, E>,
-    name: impl Fn() -> String,
-) -> Result<Root, Failure> {
+fn clone_tree<E: Into<std::io::Error>>(folder: Result<OwnedFd, E>, name: impl Fn() -> String) -> Result<Root, Failure> {
     let folder = folder.at(Stage::Root, || format!("open root file system {}", name()))?;
     let flags = OpenTreeFlags::OPEN_TREE_CLONE
         | OpenTreeFlags::OPEN_TREE_CLOEXEC

@@ -25,7 +25,17 @@ fn path_of(key: &str) -> PathBuf {
     let path = if first == Some(b'/') {
         key.to_owned()
     } else {
-        key.chars().map(|c| if c == '.' { '/' } else if c == '/' { '.' } else { c }).collect()
+        key.chars()
+            .map(|c| {
+                if c == '.' {
+                    '/'
+                } else if c == '/' {
+                    '.'
+                } else {
+                    c
+                }
+            })
+            .collect()
     };
     PathBuf::from("sys").join(path.trim_start_matches('/'))
 }

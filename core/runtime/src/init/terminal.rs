@@ -34,7 +34,8 @@ fn open(root: BorrowedFd<'_>, rows: u16, cols: u16) -> io::Result<(OwnedFd, Owne
     let flags = OFlags::RDWR | OFlags::NOCTTY;
     let master = resolve::open(root, Path::new("/dev/pts/ptmx"), flags, how)?;
     rustix::pty::unlockpt(&master)?;
-    let slave = rustix::pty::ioctl_tiocgptpeer(&master, OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)?;
+    let slave =
+        rustix::pty::ioctl_tiocgptpeer(&master, OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)?;
     if (rows, cols) != (0, 0) {
         let size = Winsize { ws_row: rows, ws_col: cols, ws_xpixel: 0, ws_ypixel: 0 };
         rustix::termios::tcsetwinsize(&master, size)?;

@@ -119,7 +119,8 @@ impl Launcher {
             clone_flags &= !u64::from(nix::libc::CLONE_NEWNET.unsigned_abs());
         }
         let spec = sealed("davit-spec", &serde_json::to_vec(request.spec)?, MemfdFlags::empty())?;
-        let filter = request.seccomp.map(|f| sealed("davit-filter", &Filter::encode(f), MemfdFlags::empty())).transpose()?;
+        let filter =
+            request.seccomp.map(|f| sealed("davit-filter", &Filter::encode(f), MemfdFlags::empty())).transpose()?;
         let mut fds = vec![(Role::Spec, spec.as_fd()), (Role::RunDir, request.run_dir), (Role::Log, request.log)];
         fds.extend(request.area.map(|fd| (Role::Area, fd)));
         fds.extend(request.netns.map(|fd| (Role::Netns, fd)));
@@ -131,7 +132,8 @@ impl Launcher {
     /// Asks for a process in a container.
     pub fn exec(&self, request: &ExecRequest<'_>) -> io::Result<Reports> {
         let spec = sealed("davit-spec", &serde_json::to_vec(request.spec)?, MemfdFlags::empty())?;
-        let filter = request.seccomp.map(|f| sealed("davit-filter", &Filter::encode(f), MemfdFlags::empty())).transpose()?;
+        let filter =
+            request.seccomp.map(|f| sealed("davit-filter", &Filter::encode(f), MemfdFlags::empty())).transpose()?;
         let mut fds = vec![(Role::Spec, spec.as_fd()), (Role::Target, request.target)];
         fds.extend(request.stdio.into_iter().flatten().map(|fd| (Role::Stdio, fd)));
         fds.extend(filter.as_ref().map(|fd| (Role::Seccomp, fd.as_fd())));
@@ -184,8 +186,7 @@ pub struct Control(OwnedFd);
 impl Control {
     /// Connects through the run directory. `NotFound` or `ConnectionRefused`: no monitor lives.
     pub fn connect(run_dir: BorrowedFd<'_>) -> io::Result<Self> {
-        let socket =
-            rustix::net::socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
+        let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
         set_socket_timeout(&socket, Timeout::Send, Some(SEND_DEADLINE))?;
         rustix::net::connect(&socket, &monitor::address(run_dir)?)?;
         Ok(Self(socket))

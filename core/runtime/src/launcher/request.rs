@@ -152,7 +152,9 @@ mod tests {
     fn a_head_survives_the_wire_and_garbage_is_refused() {
         let head = Head { kind: Kind::Exec, streams: StreamKind::Terminal, clone_flags: 1 << 40, pid: -7 };
         let null = || OwnedFd::from(std::fs::File::open("/dev/null").unwrap());
-        let mut request = Request::decode(&head.encode(&[Role::Stdio, Role::Spec, Role::Stdio]), vec![null(), null(), null()]).unwrap();
+        let mut request =
+            Request::decode(&head.encode(&[Role::Stdio, Role::Spec, Role::Stdio]), vec![null(), null(), null()])
+                .unwrap();
         assert_eq!(request.head, head);
         assert_eq!(request.take_all(Role::Stdio).len(), 2);
         assert!(request.take(Role::Spec).is_some() && request.take(Role::Spec).is_none());

@@ -32,7 +32,8 @@ pub(super) fn run(mut request: Request) -> io::Result<()> {
 fn make(request: &mut Request, report: &OwnedFd) -> Result<(OwnedFd, OwnedFd), Failure> {
     let target = request.take(Role::Target).ok_or_else(|| Failure::new(Stage::Request, "the request has no target"))?;
     // Of this process only its children are moved: it must itself stay outside, to report.
-    nix::sched::setns(&target, CloneFlags::CLONE_NEWPID).at(Stage::Namespace, || "join the container's pid namespace")?;
+    nix::sched::setns(&target, CloneFlags::CLONE_NEWPID)
+        .at(Stage::Namespace, || "join the container's pid namespace")?;
     let (channel, end) = Channel::pair().at(Stage::Clone, || "make a socket pair")?;
     let group = request.take(Role::CgroupV2);
     match fork(0, group.as_ref()).at(Stage::Clone, || "clone3 the process")? {
@@ -56,11 +57,16 @@ fn enter(request: &mut Request, target: &OwnedFd, channel: &Channel) -> Result<I
     rustix::process::setsid().at(Stage::Clone, || "start a session")?;
     signals::reset().at(Stage::Clone, || "reset signals")?;
     process::new_session_keyring().at(Stage::Identity, || "join a new session keyring")?;
-    let text = request.take(Role::Spec).ok_or_else(|| Failure::new(Stage::Request, "the request has no specification"))?;
+    let text =
+        request.take(Role::Spec).ok_or_else(|| Failure::new(Stage::Request, "the request has no specification"))?;
     let text = read_all(text).at(Stage::Request, || "read the specification")?;
     let spec: ExecSpec = serde_json::from_slice(&text)
         .map_err(|e| Failure::new(Stage::Request, format!("read the specification: {e}")))?;
-    let seccomp = request.take(Role::Seccomp).map(|fd| Filter::decode(&read_all(fd)?)).transpose().at(Stage::Request, || "read the filter")?;
+    let seccomp = request
+        .take(Role::Seccomp)
+        .map(|fd| Filter::decode(&read_all(fd)?))
+        .transpose()
+        .at(Stage::Request, || "read the filter")?;
     init::join_cgroups(&request.take_all(Role::Tasks))?;
     init::adjust_oom_score(spec.process.oom_score_adj())?;
     let stdio = request.take_all(Role::Stdio);

@@ -26,10 +26,12 @@ pub(super) fn run(mut request: Request) -> io::Result<()> {
 }
 
 fn make(request: &mut Request, report: &OwnedFd) -> Result<Attended, Failure> {
-    let io = |stage, what: &'static str| move |e: io::Error| Failure {
-        stage,
-        message: format!("{what}: {}", crate::failure::reason(&e)),
-        errno: e.raw_os_error(),
+    let io = |stage, what: &'static str| {
+        move |e: io::Error| Failure {
+            stage,
+            message: format!("{what}: {}", crate::failure::reason(&e)),
+            errno: e.raw_os_error(),
+        }
     };
     let missing = |what: &str| Failure::new(Stage::Request, format!("the request has no {what}"));
     let spec = request.take(Role::Spec).ok_or_else(|| missing("specification"))?;
@@ -80,8 +82,8 @@ fn make(request: &mut Request, report: &OwnedFd) -> Result<Attended, Failure> {
                 .map_err(io(Stage::Clone, "write the first process's record"))?;
             // An engine that is gone reads the run directory later.
             socket::send_json(report.as_fd(), &Report::Created { pid }, &[]).ok();
-            let mut attended = Attended::new(pid, pidfd, run_dir, log, ends)
-                .map_err(io(Stage::Streams, "make the control socket"))?;
+            let mut attended =
+                Attended::new(pid, pidfd, run_dir, log, ends).map_err(io(Stage::Streams, "make the control socket"))?;
             attended.channel = Some(channel);
             Ok(attended)
         }

@@ -42,7 +42,10 @@ impl Console {
     /// What to poll for.
     pub(super) fn polls(&self) -> [PollFd<'_>; 2] {
         let input = if self.input_open { PollFlags::IN } else { PollFlags::empty() };
-        [PollFd::from_borrowed_fd(self.master.as_fd(), PollFlags::IN), PollFd::from_borrowed_fd(rustix::stdio::stdin(), input)]
+        [
+            PollFd::from_borrowed_fd(self.master.as_fd(), PollFlags::IN),
+            PollFd::from_borrowed_fd(rustix::stdio::stdin(), input),
+        ]
     }
 
     /// Moves one piece from the container; the answer: whether there may be more.

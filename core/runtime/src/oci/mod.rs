@@ -3,6 +3,7 @@
 mod bundle;
 mod confine;
 mod console;
+mod own_image;
 mod run;
 mod signals;
 mod state;

@@ -1,9 +1,9 @@
 //! `run`: the whole life of a container in the foreground, without launcher or monitor: this process is init's parent.
 
+use super::confine::{self, Confined};
 use super::console::Console;
 use super::state::StateDir;
-use super::confine::{self, Confined};
-use super::{OciError, Run, bundle, signals, system};
+use super::{OciError, Run, bundle, own_image, signals, system};
 use crate::failure::Failure;
 use crate::init::{self, Channel, FromInit, Input};
 use crate::socket;
@@ -15,6 +15,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 pub(super) fn run(root: &Path, args: &Run) -> Result<i32, OciError> {
+    own_image::protect()?;
     let _state = StateDir::claim(root, &args.id)?;
     let spec = bundle::load(&args.bundle)?;
     let confined = Confined::make(&spec.oci, &args.id)?;
@@ -42,8 +43,11 @@ pub(super) fn run(root: &Path, args: &Run) -> Result<i32, OciError> {
     };
     drop(channel);
     if let Some(path) = &args.pid_file {
-        std::fs::write(path, pid.to_string())
-            .map_err(|source| OciError::File { what: "write", path: path.clone(), source })?;
+        std::fs::write(path, pid.to_string()).map_err(|source| OciError::File {
+            what: "write",
+            path: path.clone(),
+            source,
+        })?;
     }
     let started = follow_start(&ours);
     let master = match started {
@@ -87,7 +91,8 @@ fn attend(process: &OwnedFd, signals: &SignalFd, master: Option<OwnedFd>) -> Res
             .map_err(|e| system("wait for the container")(e.into()))?;
         let ready: Vec<bool> = polls.iter().map(|p| !p.revents().is_empty()).collect();
         let is = |n: usize| ready.get(n).copied().unwrap_or(false);
-        if is(1) && signals::forward(signals, process.as_fd()).map_err(system("hand a signal on"))?
+        if is(1)
+            && signals::forward(signals, process.as_fd()).map_err(system("hand a signal on"))?
             && let Some(console) = &console
         {
             console.resize().map_err(system("resize the terminal"))?;

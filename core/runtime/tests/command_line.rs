@@ -1,0 +1,171 @@
+//! `davit-runtime run` of real bundles: what the program gets to see, and what the caller gets back.
+
+mod bundle;
+
+use bundle::Bundle;
+use serde_json::json;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::Stdio;
+
+#[test]
+fn output_streams_and_exit_status_are_the_programs_own() {
+    let output = Bundle::new("echo out; echo err >&2; exit 7").run();
+    assert_eq!(output.status.code(), Some(7));
+    assert_eq!((output.stdout.as_slice(), output.stderr.as_slice()), (&b"out\n"[..], &b"err\n"[..]));
+}
+
+#[test]
+fn a_program_that_a_signal_ends_has_128_and_its_number() {
+    // Pid 1 only dies of what it cannot ignore, so a child of it is killed, and the shell reports that.
+    assert_eq!(Bundle::new("sh -c 'kill -9 $$'; exit $?").run().status.code(), Some(137));
+}
+
+#[test]
+fn a_signal_to_the_command_reaches_the_program() {
+    let bundle = Bundle::new("trap 'echo got; exit 5' TERM; echo ready; while :; do sleep 0.05; done");
+    let mut child = bundle.command().stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert_eq!(lines.next().unwrap().unwrap(), "ready");
+    bundle::kill(i32::try_from(child.id()).unwrap(), rustix::process::Signal::TERM);
+    assert_eq!(lines.next().unwrap().unwrap(), "got");
+    assert_eq!(child.wait().unwrap().code(), Some(5));
+}
+
+#[test]
+fn standard_input_is_the_callers_and_ends_when_it_does() {
+    let bundle = Bundle::new("cat; echo end");
+    let mut child = bundle.command().stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(b"hello\n").unwrap();
+    let mut text = String::new();
+    child.stdout.take().unwrap().read_to_string(&mut text).unwrap();
+    child.wait().unwrap();
+    assert_eq!(text, "hello\nend\n");
+}
+
+#[test]
+fn a_program_that_cannot_be_run_is_reported_in_dockers_words_and_numbers() {
+    for (args, status, words) in [
+        (&["nosuchcommand"][..], 127, r#"exec: "nosuchcommand": executable file not found in $PATH"#),
+        (&["/nope"], 127, r#"exec: "/nope": stat /nope: no such file or directory"#),
+        (&["/etc/passwd"], 126, r#"exec: "/etc/passwd": permission denied"#),
+        (&["/bin"], 126, r#"exec: "/bin": is a directory"#),
+    ] {
+        let output = Bundle::of(args).run();
+        assert_eq!(output.status.code(), Some(status), "{args:?}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains(words), "{output:?}");
+    }
+}
+
+#[test]
+fn a_bundle_that_is_none_is_refused_with_125_and_leaves_nothing() {
+    let bundle = Bundle::new("true");
+    let mut command = bundle.command();
+    std::fs::write(bundle.dir.path().join("config.json"), "{").unwrap();
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(125));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("config.json"), "{output:?}");
+    assert_eq!(std::fs::read_dir(bundle.dir.path().join("state")).unwrap().count(), 0);
+}
+
+#[test]
+fn the_default_capabilities_are_dockers_none_is_inheritable_and_no_new_ones_can_be_had() {
+    let text = Bundle::new("grep -E '^(Cap|NoNewPrivs)' /proc/self/status").stdout();
+    for line in [
+        "CapInh:\t0000000000000000",
+        "CapPrm:\t00000000a80425fb",
+        "CapEff:\t00000000a80425fb",
+        "CapBnd:\t00000000a80425fb",
+        "CapAmb:\t0000000000000000",
+        "NoNewPrivs:\t1",
+    ] {
+        assert!(text.contains(line), "{line} in {text}");
+    }
+}
+
+#[test]
+fn another_user_has_its_groups_and_no_effective_capability() {
+    let mut bundle = Bundle::new("id; grep CapEff /proc/self/status; echo again > /dev/stderr");
+    bundle.config["process"]["user"] = json!({"uid": 1000, "gid": 1000, "additionalGids": [29]});
+    bundle.config["process"]["capabilities"] = json!({"bounding": ["CAP_KILL"]});
+    let text = bundle.stdout();
+    assert!(text.contains("uid=1000(user) gid=1000(user) groups=29(audio),1000(user)"), "{text}");
+    assert!(text.contains("CapEff:\t0000000000000000"), "{text}");
+}
+
+#[test]
+fn nothing_but_standard_streams_is_open() {
+    // The fourth is the one that ls itself has open on the folder.
+    assert_eq!(Bundle::new("exec ls /proc/self/fd").stdout(), "0\n1\n2\n3\n");
+}
+
+#[test]
+fn devices_are_the_default_ones_with_their_numbers() {
+    let text =
+        Bundle::new("cd /dev; stat -c '%n %F %t:%T %a' null zero full random urandom tty; readlink ptmx; readlink fd")
+            .stdout();
+    let expected = [
+        "null character special file 1:3 666",
+        "zero character special file 1:5 666",
+        "full character special file 1:7 666",
+        "random character special file 1:8 666",
+        "urandom character special file 1:9 666",
+        "tty character special file 5:0 666",
+        "pts/ptmx",
+        "/proc/self/fd",
+    ];
+    assert_eq!(text.lines().collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn masked_paths_are_empty_and_read_only_ones_refuse_writing() {
+    let script = "cat /proc/keys /proc/timer_list; ls /proc/acpi /sys/firmware | grep -v :; \
+                  echo 1 > /proc/sys/kernel/domainname || echo refused; touch /sys/fs/cgroup/x || echo refused";
+    assert_eq!(Bundle::new(script).stdout().trim(), "refused\nrefused");
+}
+
+#[test]
+fn control_groups_cannot_be_written_from_inside() {
+    let script = "for d in /sys/fs/cgroup/*; do mkdir $d/x 2>/dev/null && echo escaped $d; done; grep -v ':/$' /proc/self/cgroup";
+    assert_eq!(Bundle::of(&["/bin/sh", "-c", &format!("{script}; true")]).stdout(), "");
+}
+
+#[test]
+fn a_read_only_root_refuses_writing_and_a_bind_may_be_written_or_not() {
+    let mut bundle = Bundle::new("touch /x || echo root; touch /rw/x && echo rw; touch /ro/x || echo ro");
+    let host = tempfile::tempdir().unwrap();
+    bundle.config["root"]["readonly"] = json!(true);
+    std::fs::create_dir_all(bundle.root().join("rw")).unwrap();
+    std::fs::create_dir_all(bundle.root().join("ro")).unwrap();
+    let mounts = bundle.config["mounts"].as_array_mut().unwrap();
+    for (to, option) in [("/rw", "rw"), ("/ro", "ro")] {
+        mounts.push(json!({"destination": to, "source": host.path(), "type": "bind", "options": ["rbind", option]}));
+    }
+    assert_eq!(bundle.stdout(), "root\nrw\nro\n");
+    assert!(host.path().join("x").exists());
+}
+
+#[test]
+fn the_working_directory_is_made_and_entered_and_the_host_name_set() {
+    let mut bundle = Bundle::new("pwd; hostname; env | grep HOME");
+    bundle.config["process"]["cwd"] = json!("/srv/deep/er");
+    assert_eq!(bundle.stdout(), "/srv/deep/er\ndavit-test\nHOME=/root\n");
+}
+
+#[test]
+fn limits_and_kernel_settings_are_those_asked_for() {
+    let mut bundle = Bundle::new("ulimit -n; cat /proc/sys/net/ipv4/ip_forward; cat /proc/self/oom_score_adj; umask");
+    bundle.config["process"]["rlimits"] = json!([{"type": "RLIMIT_NOFILE", "soft": 99, "hard": 100}]);
+    bundle.config["process"]["oomScoreAdj"] = json!(77);
+    bundle.config["linux"]["sysctl"] = json!({"net.ipv4.ip_forward": "1"});
+    assert_eq!(bundle.stdout(), "99\n1\n77\n0022\n");
+}
+
+#[test]
+fn a_terminal_of_the_containers_own_is_its_controlling_one() {
+    let mut bundle = Bundle::new("tty; test -c /dev/console && echo console; stty size < /dev/tty; exit 3");
+    bundle.config["process"]["terminal"] = json!(true);
+    bundle.config["process"]["consoleSize"] = json!({"height": 30, "width": 101});
+    let output = bundle.command().stdin(Stdio::null()).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "/dev/pts/0\r\nconsole\r\n30 101\r\n");
+    assert_eq!(output.status.code(), Some(3));
+}
