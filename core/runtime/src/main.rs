@@ -24,6 +24,13 @@ enum Command {
     /// Forks monitors for an engine, which speaks over standard input.
     #[command(hide = true)]
     Launch,
+    /// Answers names of containers on the gateways of all networks.
+    #[command(hide = true)]
+    Names {
+        /// Where the engine keeps what runs; zones are in its `zones`.
+        #[arg(long)]
+        exec_root: PathBuf,
+    },
 }
 
 fn main() -> ExitCode {
@@ -33,6 +40,9 @@ fn main() -> ExitCode {
         Command::Launch => davit_runtime::launcher::serve()
             .map(|()| 0)
             .map_err(|source| oci::OciError::System { what: "serve the engine", source }),
+        Command::Names { exec_root } => davit_runtime::names::serve(exec_root)
+            .map(|()| 0)
+            .map_err(|e| oci::OciError::System { what: "serve names", source: std::io::Error::other(e) }),
     };
     match status {
         Ok(status) => ExitCode::from(u8::try_from(status).unwrap_or(255)),

@@ -312,7 +312,9 @@ impl Server {
         for entry in fs::read_dir(&self.dir).map_err(failed)? {
             let path = entry.map_err(failed)?.path();
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            let Some(network) = name.strip_suffix(".zone").filter(|n| !n.is_empty() && !n.starts_with('.')) else { continue };
+            let Some(network) = name.strip_suffix(".zone").filter(|n| !n.is_empty() && !n.starts_with('.')) else {
+                continue;
+            };
             match read_zone(&path) {
                 Ok(zone) => drop(zones.insert(network.to_owned(), zone)),
                 // Removed since it was listed.

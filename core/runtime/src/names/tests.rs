@@ -26,7 +26,9 @@ fn zone(text: &str) -> Zone {
 }
 
 fn web() -> Zone {
-    zone(r#"{"listen":["127.0.0.10"],"names":{"web":["10.1.0.2","10.1.0.3","fd00::2"],"db.internal":["10.1.0.9"]},"upstream":["127.0.0.99:53"]}"#)
+    zone(
+        r#"{"listen":["127.0.0.10"],"names":{"web":["10.1.0.2","10.1.0.3","fd00::2"],"db.internal":["10.1.0.9"]},"upstream":["127.0.0.99:53"]}"#,
+    )
 }
 
 fn ask(id: u16, name: &str, kind: RecordType) -> Vec<u8> {
@@ -57,7 +59,11 @@ fn names_and_addresses_of_the_zone_are_answered() {
     assert_eq!(data(&get("3.0.1.10.in-addr.arpa.", RecordType::PTR, 0)), ["web."]);
     assert_eq!(data(&get(&Name::from("fd00::2".parse::<IpAddr>().unwrap()).to_ascii(), RecordType::PTR, 0)), ["web."]);
     let none = get("db.internal.", RecordType::AAAA, 0);
-    assert_eq!((none.metadata.response_code, none.answers.len()), (ResponseCode::NoError, 0), "known, but no such address");
+    assert_eq!(
+        (none.metadata.response_code, none.answers.len()),
+        (ResponseCode::NoError, 0),
+        "known, but no such address"
+    );
     assert_eq!(get("web.", RecordType::MX, 0).answers.len(), 0);
     let one = get("web.", RecordType::A, 0);
     assert_eq!((one.metadata.id, one.metadata.recursion_available, one.queries.len()), (77, true, 1));
@@ -211,7 +217,8 @@ fn upstream(address: &str) -> Arc<AtomicUsize> {
             let mut forged = answer.clone();
             forged[1] ^= 0xff;
             socket.send_to(&forged, peer).unwrap();
-            let mut other = upstream_answer(&ask(u16::from_be_bytes([buffer[0], buffer[1]]), "forged.org.", RecordType::A), true);
+            let mut other =
+                upstream_answer(&ask(u16::from_be_bytes([buffer[0], buffer[1]]), "forged.org.", RecordType::A), true);
             other[2] |= 0x80;
             socket.send_to(&other, peer).unwrap();
             socket.send_to(&answer, peer).unwrap();
@@ -252,22 +259,29 @@ fn zones_are_served_changed_and_closed_while_it_runs() {
     let first = |server: &str| udp(server, &ask(5, "web.", RecordType::A)).map(|m| data(&m));
     assert_eq!(first("127.0.0.10").unwrap().len(), 2);
     let both = tcp("127.0.0.10", &[ask(1, "web.", RecordType::AAAA), ask(2, "db.internal.", RecordType::A)]);
-    assert_eq!(both.iter().map(|m| (m.metadata.id, data(m).concat())).collect::<Vec<_>>(), [
-        (1, "fd00::2".to_owned()),
-        (2, "10.1.0.9".to_owned())
-    ]);
+    assert_eq!(
+        both.iter().map(|m| (m.metadata.id, data(m).concat())).collect::<Vec<_>>(),
+        [(1, "fd00::2".to_owned()), (2, "10.1.0.9".to_owned())]
+    );
 
     // A second network: its own names, on its own gateways of both families, nothing of the first.
     zone(r#"{"listen":["127.0.0.20","::1"],"names":{"api":["10.2.0.2"]}}"#).write(dir.path(), "two").unwrap();
-    eventually("the second network is served", || udp("127.0.0.20", &ask(5, "api.", RecordType::A)).is_some_and(|m| !m.answers.is_empty()));
+    eventually("the second network is served", || {
+        udp("127.0.0.20", &ask(5, "api.", RecordType::A)).is_some_and(|m| !m.answers.is_empty())
+    });
     assert_eq!(data(&udp("::1", &ask(5, "api.", RecordType::A)).unwrap()), ["10.2.0.2"]);
-    assert_eq!(udp("127.0.0.20", &ask(5, "web.", RecordType::A)).unwrap().metadata.response_code, ResponseCode::NXDomain);
+    assert_eq!(
+        udp("127.0.0.20", &ask(5, "web.", RecordType::A)).unwrap().metadata.response_code,
+        ResponseCode::NXDomain
+    );
 
     // A zone that is no zone keeps what was there; a good one replaces it; removal closes the socket.
     std::fs::write(dir.path().join("one.zone"), "{ not json").unwrap();
     std::thread::sleep(Duration::from_millis(100));
     assert_eq!(first("127.0.0.10").unwrap().len(), 2);
-    Zone { names: [("web".to_owned(), vec!["10.1.0.7".parse().unwrap()])].into(), ..web() }.write(dir.path(), "one").unwrap();
+    Zone { names: [("web".to_owned(), vec!["10.1.0.7".parse().unwrap()])].into(), ..web() }
+        .write(dir.path(), "one")
+        .unwrap();
     eventually("the change is seen", || first("127.0.0.10").is_some_and(|found| found == ["10.1.0.7"]));
     Zone::remove(dir.path(), "one").unwrap();
     Zone::remove(dir.path(), "one").unwrap();
@@ -280,12 +294,21 @@ fn other_names_are_asked_upstream_by_the_clients_own_way() {
     let dir = tempfile::tempdir().unwrap();
     let count = upstream("127.0.0.99");
     // Before the real one: ourselves, which is never asked, and one that refuses.
-    Zone { upstream: ["127.0.0.10:53", "127.0.0.98:53", "127.0.0.99:53"].map(|s| s.parse::<SocketAddr>().unwrap()).to_vec(), ..web() }
-        .write(dir.path(), "one")
-        .unwrap();
+    Zone {
+        upstream: ["127.0.0.10:53", "127.0.0.98:53", "127.0.0.99:53"]
+            .map(|s| s.parse::<SocketAddr>().unwrap())
+            .to_vec(),
+        ..web()
+    }
+    .write(dir.path(), "one")
+    .unwrap();
     let _running = Running::start(dir.path());
     let plain = udp("127.0.0.10", &ask(4242, "example.org.", RecordType::A)).unwrap();
-    assert_eq!((plain.metadata.id, data(&plain)), (4242, vec!["192.0.2.0".to_owned()]), "the real answer, under the client's id");
+    assert_eq!(
+        (plain.metadata.id, data(&plain)),
+        (4242, vec!["192.0.2.0".to_owned()]),
+        "the real answer, under the client's id"
+    );
     assert_eq!(count.load(Ordering::Relaxed), 1);
     let cut = udp("127.0.0.10", &ask(7, "big.org.", RecordType::A)).unwrap();
     assert!(cut.metadata.truncation);
@@ -303,7 +326,11 @@ fn silence_upstream_is_told_to_the_client() {
     let told = udp("127.0.0.10", &ask(7, "example.org.", RecordType::A)).unwrap();
     assert_eq!(told.metadata.response_code, ResponseCode::ServFail);
     assert!(start.elapsed() > Duration::from_millis(1500) && start.elapsed() < Duration::from_secs(5));
-    assert_eq!(udp("127.0.0.10", &ask(7, "web.", RecordType::A)).unwrap().answers.len(), 2, "and others are served meanwhile");
+    assert_eq!(
+        udp("127.0.0.10", &ask(7, "web.", RecordType::A)).unwrap().answers.len(),
+        2,
+        "and others are served meanwhile"
+    );
 }
 
 #[test]
