@@ -75,7 +75,7 @@ pub(super) async fn start(
 ) -> Answer {
     let size = body.console_size.filter(|(rows, cols)| *rows != 0 && *cols != 0);
     if body.detach.unwrap_or(false) {
-        to_the_end(async move { engine.exec_start(&id).await.map(drop) }).await?;
+        to_the_end(async move { engine.exec_start(&id, false).await.map(drop) }).await?;
         return Ok(StatusCode::OK.into_response());
     }
     let details = engine.exec_inspect(&id).await?;
@@ -90,11 +90,11 @@ pub(super) async fn start(
     Ok(hijack.accept(tty, move |mut wire| async move {
         match to_the_end({
             let (engine, id) = (engine.clone(), id.clone());
-            async move { engine.exec_start(&id).await }
+            async move { engine.exec_start(&id, true).await }
         })
         .await
         {
-            Ok(attached) => {
+            Ok(Some(attached)) => {
                 if let Some((rows, cols)) = size
                     && let Err(e) = engine.exec_resize(&id, rows, cols).await
                 {
@@ -102,6 +102,8 @@ pub(super) async fn start(
                 }
                 pump::run(wire, attached, tty.then_some(keys)).await;
             }
+            // Asked to attach, the engine gives streams or an error.
+            Ok(None) => {}
             Err(e) => pump::refuse(&mut wire, tty, &e.to_string()).await,
         }
     }))
