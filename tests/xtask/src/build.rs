@@ -26,6 +26,11 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
+/// Everything.
+pub(crate) fn all() -> Result<()> {
+    run(&Options { plugins_only: false, binaries_only: false })
+}
+
 fn binaries() -> Result<()> {
     command::step("building davit and davitd (a first build takes several minutes)");
     let mut cargo = Command::new(workspace::cargo());
@@ -65,9 +70,5 @@ fn host_triple() -> Result<String> {
         return host.into_string().ok().context("CARGO_BUILD_TARGET is not UTF-8");
     }
     let words = command::output(Command::new(workspace::rustc()).arg("-vV").current_dir(workspace::root()?))?;
-    words
-        .lines()
-        .find_map(|line| line.strip_prefix("host: "))
-        .map(str::to_owned)
-        .context("rustc does not say its host")
+    words.lines().find_map(|line| line.strip_prefix("host: ")).map(str::to_owned).context("rustc does not say its host")
 }

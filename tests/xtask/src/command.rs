@@ -29,10 +29,7 @@ pub(crate) fn run(command: &mut Command, hint: &str) -> Result<()> {
 
 /// Runs a command and answers its standard output.
 pub(crate) fn output(command: &mut Command) -> Result<String> {
-    let out = command
-        .stderr(Stdio::inherit())
-        .output()
-        .with_context(|| format!("cannot start {}", shown(command)))?;
+    let out = command.stderr(Stdio::inherit()).output().with_context(|| format!("cannot start {}", shown(command)))?;
     if !out.status.success() {
         bail!("{} ended with {}", shown(command), out.status);
     }

@@ -4,10 +4,15 @@
 #![allow(clippy::print_stderr, clippy::print_stdout, reason = "a program for people at a terminal")]
 
 mod build;
+mod clients;
 mod command;
+mod demo;
+mod enclosure;
 mod guest;
 mod guests;
+mod packages;
 mod plugins;
+mod test;
 mod toolchain;
 mod workspace;
 
@@ -28,8 +33,15 @@ enum Verb {
     Build(build::Options),
     /// Builds the misbehaving components that the plugin host is tested with, and prints their folder.
     Guests,
+    /// Shows the main job from nothing: builds, a real image in a real registry, pull, run, stop, and again with others.
+    Demo(demo::Options),
+    /// Installs what is missing, builds everything, and runs the whole test suite.
+    Test(test::Options),
     /// Runs the runtime's tests in a guest with Debian's 6.1 kernel and cgroup v2 alone.
     TestV2(guest::Options),
+    /// For the demo and the benches: the first process of their own namespaces.
+    #[command(hide = true)]
+    Enclosed(enclosure::Options),
 }
 
 fn main() -> Result<()> {
@@ -37,5 +49,8 @@ fn main() -> Result<()> {
         Verb::Build(options) => build::run(&options),
         Verb::Guests => guests::run(),
         Verb::TestV2(options) => guest::run(&options),
+        Verb::Demo(options) => demo::run(&options),
+        Verb::Test(options) => test::run(&options),
+        Verb::Enclosed(options) => enclosure::first(&options),
     }
 }

@@ -90,8 +90,8 @@ pub(crate) fn compile(sources: &[Source]) -> Result<Vec<(&Source, Vec<u8>)>> {
 
 fn component(source: &Source, built: &Path) -> Result<Vec<u8>> {
     let core = built.join(format!("{}.wasm", source.package.replace('-', "_")));
-    let module = fs::read(&core)
-        .with_context(|| format!("cannot read {}; is the crate's type \"cdylib\"?", core.display()))?;
+    let module =
+        fs::read(&core).with_context(|| format!("cannot read {}; is the crate's type \"cdylib\"?", core.display()))?;
     let mut component = wit_component::ComponentEncoder::default()
         .validate(true)
         .module(&module)
