@@ -1,0 +1,137 @@
+//! What this daemon does for plugins: fills the port `HostServices`. It decides nothing about rights; the plugin host
+//! has checked those before it asks here.
+//!
+//! `web` speaks HTTP, `secret_file` and `docker_config` read what the site's file names; state is the engine's.
+
+mod docker_config;
+mod secret_file;
+mod web;
+
+use async_trait::async_trait;
+use davit_engine::PluginState;
+use davit_model::{
+    auth::Credential,
+    error::PolicyError,
+    secret::Secret,
+    services::{HostServices, HttpRequest, HttpResponse, LogLevel},
+};
+use davit_plugin_host::Grant;
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::{Arc, PoisonError, RwLock},
+    time::{SystemTime, UNIX_EPOCH},
+};
+use web::Web;
+
+/// Most bytes that one plugin keeps.
+const LARGEST_STATE: u64 = 16 << 20;
+
+/// What the site's file says about one plugin.
+#[derive(Clone, Debug, Default)]
+struct Settings {
+    config: serde_json::Value,
+    credential_file: Option<PathBuf>,
+}
+
+/// The daemon's services.
+#[derive(Debug)]
+pub(crate) struct DaemonServices {
+    plugins: RwLock<BTreeMap<String, Settings>>,
+    secrets: RwLock<BTreeMap<String, PathBuf>>,
+    state: Arc<dyn PluginState>,
+    web: Web,
+}
+
+impl DaemonServices {
+    /// Services over this state, knowing nothing of a site yet.
+    pub(crate) fn new(state: Arc<dyn PluginState>) -> Result<Self, PolicyError> {
+        let (plugins, secrets) = (RwLock::default(), RwLock::default());
+        Ok(Self { plugins, secrets, state, web: Web::new()? })
+    }
+
+    /// Takes over what the site's file says of one plugin. Calls in flight keep what they have read.
+    pub(crate) fn grant(&self, plugin: &str, config: toml::Table, grant: &Grant) {
+        let config = serde_json::to_value(config).unwrap_or_default();
+        let settings = Settings { config, credential_file: grant.credential_file.clone() };
+        self.plugins.write().unwrap_or_else(PoisonError::into_inner).insert(plugin.to_owned(), settings);
+    }
+
+    /// Takes over `[secrets]`: name to file.
+    pub(crate) fn secrets(&self, files: &BTreeMap<String, String>) {
+        let files = files.iter().map(|(name, file)| (name.clone(), PathBuf::from(file))).collect();
+        *self.secrets.write().unwrap_or_else(PoisonError::into_inner) = files;
+    }
+
+    fn settings(&self, plugin: &str) -> Settings {
+        let all = self.plugins.read().unwrap_or_else(PoisonError::into_inner);
+        all.get(plugin).cloned().unwrap_or_default()
+    }
+}
+
+#[async_trait]
+impl HostServices for DaemonServices {
+    fn log(&self, plugin: &str, level: LogLevel, message: &str) {
+        match level {
+            LogLevel::Trace => tracing::trace!(target: "plugin", plugin, "{message}"),
+            LogLevel::Debug => tracing::debug!(target: "plugin", plugin, "{message}"),
+            LogLevel::Info => tracing::info!(target: "plugin", plugin, "{message}"),
+            LogLevel::Warn => tracing::warn!(target: "plugin", plugin, "{message}"),
+            LogLevel::Error => tracing::error!(target: "plugin", plugin, "{message}"),
+        }
+    }
+
+    async fn config(&self, plugin: &str) -> Result<serde_json::Value, PolicyError> {
+        let config = self.settings(plugin).config;
+        Ok(if config.is_null() { serde_json::json!({}) } else { config })
+    }
+
+    async fn state_get(&self, plugin: &str, key: &str) -> Result<Option<Vec<u8>>, PolicyError> {
+        self.state.get(plugin, key).await
+    }
+
+    async fn state_swap(
+        &self,
+        plugin: &str,
+        key: &str,
+        expected: Option<Vec<u8>>,
+        new: Option<Vec<u8>>,
+    ) -> Result<bool, PolicyError> {
+        if let Some(value) = &new {
+            let more = u64::try_from(value.len()).unwrap_or(u64::MAX);
+            if self.state.size(plugin).await?.saturating_add(more) > LARGEST_STATE {
+                return Err(PolicyError::Internal(format!("a plugin's state has at most {LARGEST_STATE} bytes")));
+            }
+        }
+        self.state.swap(plugin, key, expected, new).await
+    }
+
+    async fn state_keys(&self, plugin: &str, prefix: &str) -> Result<Vec<String>, PolicyError> {
+        self.state.keys(plugin, prefix).await
+    }
+
+    async fn secret(&self, _: &str, name: &str) -> Result<Secret, PolicyError> {
+        let path = self.secrets.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
+        let path = path.ok_or_else(|| PolicyError::NotFound(format!("[secrets] names no {name:?}")))?;
+        let text = secret_file::read(&path).await?;
+        Ok(Secret::new(text.trim_end_matches(['\r', '\n'])))
+    }
+
+    async fn stored_credential(&self, plugin: &str, server: &str) -> Result<Option<Credential>, PolicyError> {
+        let Some(path) = self.settings(plugin).credential_file else { return Ok(None) };
+        docker_config::find(&secret_file::read(&path).await?, server)
+            .map_err(|reason| PolicyError::Unavailable { retry_ms: 0, message: format!("{}: {reason}", path.display()) })
+    }
+
+    async fn http(&self, _: &str, request: HttpRequest) -> Result<HttpResponse, PolicyError> {
+        self.web.send(request).await
+    }
+
+    fn now_ms(&self) -> u64 {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests;

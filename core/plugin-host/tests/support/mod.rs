@@ -1,0 +1,192 @@
+//! What the tests of this crate share: components compiled for real, and a host's services made of memory.
+#![allow(dead_code, reason = "each test binary uses its part")]
+
+use async_trait::async_trait;
+use davit_model::{
+    auth::Credential,
+    error::PolicyError,
+    network::{AddressLease, Leases, PortRequest, SubnetId},
+    secret::Secret,
+    services::{HostServices, HttpRequest, HttpResponse, LogLevel},
+};
+use davit_plugin_host::{Grant, HostOptions, Plugin, PluginHost, Source};
+use ipnet::IpNet;
+use std::{
+    collections::BTreeMap,
+    fmt,
+    net::IpAddr,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::{Arc, Mutex, OnceLock},
+};
+
+/// Compiles guests or shipped plugins by the build's own program, once in a test binary, and answers their folder.
+pub fn built(verb: &[&str], folder: &str) -> PathBuf {
+    static LOCK: Mutex<BTreeMap<String, PathBuf>> = Mutex::new(BTreeMap::new());
+    let mut done = LOCK.lock().unwrap();
+    if let Some(path) = done.get(folder) {
+        return path.clone();
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap();
+    let status = Command::new(env!("CARGO"))
+        .args(["run", "--quiet", "--release", "--package", "xtask", "--"])
+        .args(verb)
+        .current_dir(root)
+        .stdout(std::process::Stdio::null())
+        .status()
+        .unwrap();
+    assert!(status.success(), "the components do not build");
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |dir| root.join(dir));
+    let path = target.join(folder);
+    done.insert(folder.to_owned(), path.clone());
+    path
+}
+
+/// The bytes of a misbehaving guest.
+pub fn guest(name: &str) -> Vec<u8> {
+    std::fs::read(built(&["guests"], "plugins/guests").join(format!("{name}.wasm"))).unwrap()
+}
+
+/// The file of a shipped plugin.
+pub fn shipped(name: &str) -> PathBuf {
+    built(&["build", "--plugins-only"], "release/plugins").join(format!("{name}.wasm"))
+}
+
+type Web = Box<dyn Fn(HttpRequest) -> Result<HttpResponse, PolicyError> + Send + Sync>;
+
+/// Services made of memory.
+#[derive(Default)]
+pub struct Memory {
+    pub config: Mutex<serde_json::Value>,
+    pub state: Mutex<BTreeMap<String, Vec<u8>>>,
+    pub lines: Mutex<Vec<(LogLevel, String)>>,
+    pub secrets: BTreeMap<String, String>,
+    pub stored: Mutex<Option<Credential>>,
+    pub web: Mutex<Option<Web>>,
+    pub asked: Mutex<Vec<HttpRequest>>,
+}
+
+impl fmt::Debug for Memory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Memory")
+    }
+}
+
+#[async_trait]
+impl HostServices for Memory {
+    fn log(&self, _: &str, level: LogLevel, message: &str) {
+        self.lines.lock().unwrap().push((level, message.to_owned()));
+    }
+    async fn config(&self, _: &str) -> Result<serde_json::Value, PolicyError> {
+        Ok(self.config.lock().unwrap().clone())
+    }
+    async fn state_get(&self, _: &str, key: &str) -> Result<Option<Vec<u8>>, PolicyError> {
+        Ok(self.state.lock().unwrap().get(key).cloned())
+    }
+    async fn state_swap(
+        &self,
+        _: &str,
+        key: &str,
+        expected: Option<Vec<u8>>,
+        new: Option<Vec<u8>>,
+    ) -> Result<bool, PolicyError> {
+        let mut state = self.state.lock().unwrap();
+        if state.get(key) != expected.as_ref() {
+            return Ok(false);
+        }
+        match new {
+            Some(value) => state.insert(key.to_owned(), value),
+            None => state.remove(key),
+        };
+        Ok(true)
+    }
+    async fn state_keys(&self, _: &str, prefix: &str) -> Result<Vec<String>, PolicyError> {
+        Ok(self.state.lock().unwrap().keys().filter(|k| k.starts_with(prefix)).cloned().collect())
+    }
+    async fn secret(&self, _: &str, name: &str) -> Result<Secret, PolicyError> {
+        self.secrets.get(name).map(Secret::new).ok_or_else(|| PolicyError::NotFound(format!("secret {name}")))
+    }
+    async fn stored_credential(&self, _: &str, server: &str) -> Result<Option<Credential>, PolicyError> {
+        Ok(self.stored.lock().unwrap().clone().filter(|c| c.server == server))
+    }
+    async fn http(&self, _: &str, request: HttpRequest) -> Result<HttpResponse, PolicyError> {
+        self.asked.lock().unwrap().push(request.clone());
+        let web = self.web.lock().unwrap();
+        web.as_ref().map_or_else(|| Err(PolicyError::NotFound("no web here".to_owned())), |web| web(request))
+    }
+    fn now_ms(&self) -> u64 {
+        1_700_000_000_000
+    }
+}
+
+/// A host on a fresh folder; keep the folder as long as the host.
+pub struct Bench {
+    pub host: PluginHost,
+    pub services: Arc<Memory>,
+    _dir: tempfile::TempDir,
+}
+
+/// A host over these services. Compiled forms are shared by all tests of a binary.
+pub fn bench(services: Memory) -> Bench {
+    static FORMS: OnceLock<tempfile::TempDir> = OnceLock::new();
+    let services = Arc::new(services);
+    let forms = FORMS.get_or_init(|| tempfile::tempdir().unwrap());
+    let host = PluginHost::new(HostOptions::new(forms.path(), services.clone())).unwrap();
+    Bench { host, services, _dir: tempfile::tempdir().unwrap() }
+}
+
+impl Bench {
+    /// A shipped plugin with its pre-written grant.
+    pub async fn shipped(&self, name: &str) -> Arc<Plugin> {
+        let path = shipped(name);
+        let grant = Grant::beside(&path).unwrap().unwrap();
+        self.host.load(name, Source::File(&path), &grant).await.unwrap()
+    }
+}
+
+/// Leases out of 10.9.N.0/24 and fd09:N::/64.
+#[derive(Debug, Default)]
+pub struct Pool {
+    next: Mutex<u8>,
+    pub taken_ports: Vec<u16>,
+}
+
+#[async_trait]
+impl Leases for Pool {
+    async fn subnet(&self, wanted: Option<IpNet>, v6: bool) -> Result<IpNet, PolicyError> {
+        let mut next = self.next.lock().unwrap();
+        *next += 1;
+        let free = if v6 { format!("fd09:{next}::/64") } else { format!("10.9.{next}.0/24") };
+        Ok(wanted.unwrap_or_else(|| free.parse().unwrap()))
+    }
+    async fn address(&self, subnet: SubnetId, wanted: Option<IpAddr>) -> Result<AddressLease, PolicyError> {
+        let text = format!("10.9.{}", subnet.0 + 1);
+        let free: IpAddr = format!("{text}.7").parse().unwrap();
+        let address = IpNet::new(wanted.unwrap_or(free), 24).unwrap();
+        Ok(AddressLease { subnet, address, gateway: format!("{text}.1").parse().unwrap() })
+    }
+    async fn port(&self, request: &PortRequest) -> Result<u16, PolicyError> {
+        let port = request.outside.unwrap_or(40_000);
+        if self.taken_ports.contains(&port) {
+            return Err(PolicyError::Conflict(format!("port {port} is taken")));
+        }
+        Ok(port)
+    }
+}
+
+/// Leases that never answer.
+#[derive(Debug)]
+pub struct Stuck;
+
+#[async_trait]
+impl Leases for Stuck {
+    async fn subnet(&self, _: Option<IpNet>, _: bool) -> Result<IpNet, PolicyError> {
+        std::future::pending().await
+    }
+    async fn address(&self, _: SubnetId, _: Option<IpAddr>) -> Result<AddressLease, PolicyError> {
+        std::future::pending().await
+    }
+    async fn port(&self, _: &PortRequest) -> Result<u16, PolicyError> {
+        std::future::pending().await
+    }
+}
