@@ -37,6 +37,7 @@ pub(crate) struct Container {
     live: Mutex<Option<Arc<Live>>>,
     execs: Mutex<BTreeMap<String, Arc<Exec>>>,
     busy: watch::Sender<bool>,
+    cleaning: watch::Sender<usize>,
     pulse: watch::Sender<Pulse>,
 }
 
@@ -49,6 +50,24 @@ pub(crate) struct Transition {
 impl Drop for Transition {
     fn drop(&mut self) {
         self.container.busy.send_replace(false);
+    }
+}
+
+/// What a run left is being cleared away; the next run waits until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Cleaning {
+    container: Arc<Container>,
+}
+
+impl Cleaning {
+    pub(crate) fn id(&self) -> &ContainerId {
+        &self.container.id
+    }
+}
+
+impl Drop for Cleaning {
+    fn drop(&mut self) {
+        self.container.cleaning.send_modify(|n| *n = n.saturating_sub(1));
     }
 }
 
@@ -70,6 +89,7 @@ impl Container {
             live: Mutex::new(None),
             execs: Mutex::new(BTreeMap::new()),
             busy: watch::Sender::new(false),
+            cleaning: watch::Sender::new(0),
             pulse: watch::Sender::new(pulse),
         })
     }
@@ -90,6 +110,17 @@ impl Container {
             // An error means that the sender is gone, and the sender is a field of self.
             let _ = watch.wait_for(|busy| !busy).await;
         }
+    }
+
+    pub(crate) fn cleaning(self: &Arc<Self>) -> Cleaning {
+        self.cleaning.send_modify(|n| *n += 1);
+        Cleaning { container: self.clone() }
+    }
+
+    /// Waits until what earlier runs left is cleared away.
+    pub(crate) async fn clean(&self) {
+        // An error means that the sender is gone, and the sender is a field of self.
+        let _ = self.cleaning.subscribe().wait_for(|n| *n == 0).await;
     }
 
     /// A copy of the record.
@@ -139,6 +170,16 @@ impl Container {
 
     pub(crate) fn add_exec(&self, exec: Arc<Exec>) {
         locked(&self.execs).insert(exec.id.clone(), exec);
+    }
+
+    /// Forgets sessions that are over, where there are more than `keep`.
+    pub(crate) fn forget_execs(&self, keep: usize, over: impl Fn(&Exec) -> bool) {
+        let mut execs = locked(&self.execs);
+        let surplus = execs.len().saturating_sub(keep);
+        let gone: Vec<String> = execs.values().filter(|e| over(e)).take(surplus).map(|e| e.id.clone()).collect();
+        for id in gone {
+            execs.remove(&id);
+        }
     }
 
     pub(crate) fn execs(&self) -> Vec<Arc<Exec>> {

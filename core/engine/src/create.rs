@@ -52,9 +52,11 @@ impl Engine {
         let name = name.map(|n| n.trim_start_matches('/').parse::<ObjectName>()).transpose();
         let name = name.map_err(|e| EngineError::invalid(format!("Invalid container name: {e}")))?;
         let image = self.inner.store.resolve(&spec.image).await.map_err(store_error)?;
-        let admitted = self.mutate_and_admit(caller, spec, image.manifest.as_ref()).await?;
+        let manifest = image.record.manifests.first().map(|m| m.digest.clone());
+        let admitted = self.mutate_and_admit(caller, spec, manifest.as_ref()).await?;
         let mut spec = admitted.spec;
-        let defaults = image_defaults(&image.config)?;
+        let config = self.inner.store.image_config(&image.record).await.map_err(store_error)?;
+        let defaults = image_defaults(&config.raw)?;
         let id = new_id()?;
         let hostname = spec.hostname.get_or_insert_with(|| id.short().to_owned()).clone();
         if !spec.env.is_empty() && spec.env.keys().any(|k| k.is_empty() || k.contains(['=', '\0'])) {
@@ -75,7 +77,7 @@ impl Engine {
         };
         let made = async {
             let (mounts, volumes) = self.resolve_mounts(&spec, &defaults).await?;
-            let root = self.inner.store.prepare_root(&driver, &id, &image).await.map_err(store_error)?;
+            let root = self.inner.store.prepare_root(&driver, &id, &image.record.diff_ids).await.map_err(store_error)?;
             let labels = merged(defaults.labels.clone().unwrap_or_default(), &spec.labels);
             let exposed: BTreeSet<String> = defaults
                 .exposed_ports
@@ -88,8 +90,8 @@ impl Engine {
                 name: name.clone(),
                 created: jiff::Timestamp::now(),
                 caller: caller.0.clone(),
-                image: image.id.clone(),
-                image_manifest: image.manifest.clone(),
+                image: image.record.id.clone(),
+                image_manifest: manifest.clone(),
                 process,
                 labels,
                 exposed_ports: exposed.into_iter().collect(),
@@ -127,12 +129,14 @@ pub(crate) fn event_attributes(record: &ContainerRecord) -> BTreeMap<String, Str
     attributes
 }
 
-pub(crate) fn image_defaults(config: &serde_json::Value) -> Result<ImageDefaults, EngineError> {
-    match config.get("config") {
-        None | Some(serde_json::Value::Null) => Ok(ImageDefaults::default()),
-        Some(config) => ImageDefaults::deserialize(config)
-            .map_err(|e| EngineError::invalid(format!("the image's configuration makes no sense: {e}"))),
+pub(crate) fn image_defaults(config: &[u8]) -> Result<ImageDefaults, EngineError> {
+    #[derive(Deserialize)]
+    struct Outer {
+        config: Option<ImageDefaults>,
     }
+    let outer: Outer = serde_json::from_slice(config)
+        .map_err(|e| EngineError::invalid(format!("the image's configuration makes no sense: {e}")))?;
+    Ok(outer.config.unwrap_or_default())
 }
 
 fn new_id() -> Result<ContainerId, EngineError> {
@@ -230,6 +234,6 @@ mod tests {
     #[test]
     fn gos_nulls_are_empty() {
         let config = serde_json::json!({ "config": { "Cmd": null, "Env": null, "Labels": null, "Volumes": {} } });
-        assert!(image_defaults(&config).unwrap().cmd.is_none());
+        assert!(image_defaults(config.to_string().as_bytes()).unwrap().cmd.is_none());
     }
 }

@@ -5,11 +5,12 @@ use crate::{
     container::Container,
     events::Events,
     networks::Networks,
+    plugin_state::{PluginState, SqlState},
     policy::{Policy, PolicyLoader},
     pull::Pulls,
     record::ContainerRecord,
     site::Site,
-    supervise::LogWatch,
+    log_watch::LogWatch,
     tables,
 };
 use davit_model::id::{ContainerId, ObjectName};
@@ -54,9 +55,10 @@ pub(crate) struct Inner {
     pub(crate) store: Store,
     pub(crate) registry: Registry,
     pub(crate) networks: Networks,
-    pub(crate) launcher: crate::supervise::LauncherSlot,
-    pub(crate) resolver: crate::supervise::ResolverSlot,
-    pub(crate) cgroups: Arc<dyn davit_runtime::cgroup::Cgroups>,
+    pub(crate) launcher: crate::launch::LauncherSlot,
+    pub(crate) resolver: crate::resolver::ResolverSlot,
+    pub(crate) cgroups: Arc<davit_runtime::cgroup::Hierarchies>,
+    pub(crate) filters: davit_runtime::seccomp::Cache,
     pub(crate) containers: Containers,
     pub(crate) events: Events,
     pub(crate) log_watch: LogWatch,
@@ -71,7 +73,12 @@ pub(crate) struct Inner {
 impl Engine {
     /// Opens the engine on its roots: reads the site's file, loads its plugins, ends what a predecessor left half-done
     /// and takes over the containers that run.
-    pub async fn open(options: EngineOptions, loader: Arc<dyn PolicyLoader>) -> Result<Self, EngineError> {
+    ///
+    /// `loader` is made once the database is open, because plugins keep their state there.
+    pub async fn open(
+        options: EngineOptions,
+        loader: impl FnOnce(Arc<dyn PluginState>) -> Result<Arc<dyn PolicyLoader>, EngineError>,
+    ) -> Result<Self, EngineError> {
         for dir in ["", "containers", "volumes", "plugins"] {
             make_dir(&options.data_root.join(dir), 0o711)?;
         }
@@ -79,14 +86,21 @@ impl Engine {
             make_dir(&options.exec_root.join(dir), 0o711)?;
         }
         let site = Site::read(&options.site_file)?;
-        let db = Db::open(&options.data_root.join("davit.db"), &[tables::COMPONENT]).map_err(tables::db_error)?;
+        let root = options.data_root.clone();
+        let store = tokio::task::spawn_blocking(move || Store::open(&root)).await;
+        let store = store.map_err(|e| EngineError::internal("opening the store", e))?.map_err(crate::images::store_error)?;
+        let db = store.db().clone();
+        db.migrate(tables::COMPONENT).await.map_err(tables::db_error)?;
         let instance = tables::fact(&db, "instance", || random().map(|b| hex(&b[..3])).unwrap_or_default()).await?;
-        let journal = SqlJournal::new(db.clone());
-        let store = Store::open(&options.data_root, db.clone()).await.map_err(crate::images::store_error)?;
-        let registry = crate::pull::registry_client(&options)?;
-        let cgroups = davit_runtime::cgroup::detect(&format!("davit-{instance}"))
+        write_instance(&options.data_root, &instance)?;
+        let journal = store.journal();
+        let registry = crate::pull::registry_client()?;
+        let cgroups = davit_runtime::cgroup::Hierarchies::detect()
             .map_err(|e| EngineError::internal("finding the control groups of this machine", e))?;
-        let networks = Networks::open(&instance, db.clone(), site.network.clone())?;
+        let networks = Networks::open(&instance, &db, site.network.clone()).await?;
+        let loader = loader(Arc::new(SqlState::new(db.clone())))?;
+        let filters = davit_runtime::seccomp::Cache::open(&options.data_root.join("seccomp"));
+        let filters = filters.map_err(|e| EngineError::internal("opening the compiled filters", e))?;
         let policy = loader.load(&site).await?;
         let inner = Inner {
             instance,
@@ -95,9 +109,10 @@ impl Engine {
             store,
             registry,
             networks,
-            launcher: crate::supervise::LauncherSlot::new(options.runtime.clone()),
-            resolver: crate::supervise::ResolverSlot::new(options.runtime.clone(), options.exec_root.clone()),
-            cgroups: Arc::from(cgroups),
+            launcher: crate::launch::LauncherSlot::new(options.runtime.clone()),
+            resolver: crate::resolver::ResolverSlot::new(options.runtime.clone(), options.exec_root.clone()),
+            cgroups: Arc::new(cgroups),
+            filters,
             containers: Containers::default(),
             events: Events::new(),
             log_watch: LogWatch::new()?,
@@ -134,7 +149,6 @@ impl Inner {
     }
 
     pub(crate) fn set_policy(&self, policy: Arc<Policy>, site: Site) {
-        self.networks.set_site(site.network.clone());
         *self.policy.write().unwrap_or_else(PoisonError::into_inner) = (policy, Arc::new(site));
     }
 
@@ -148,6 +162,18 @@ impl Inner {
 
     pub(crate) fn run_dir(&self, id: &ContainerId) -> PathBuf {
         self.options.exec_root.join("containers").join(id.as_str())
+    }
+
+    /// The container's control group, below each hierarchy's mount.
+    pub(crate) fn cgroup_path(&self, id: &ContainerId) -> String {
+        format!("/davit-{}/{id}", self.instance)
+    }
+
+    /// The container's processes, by their ids on the host.
+    pub(crate) fn pids(&self, container: &Container) -> Result<Vec<u32>, EngineError> {
+        let group = self.cgroups.open(&self.cgroup_path(&container.id));
+        let pids = group.and_then(|g| g.processes()).map_err(|e| EngineError::internal("listing processes", e))?;
+        Ok(pids.into_iter().filter_map(|p| u32::try_from(p).ok()).collect())
     }
 
     pub(crate) fn log_path(&self, id: &ContainerId) -> PathBuf {
@@ -173,6 +199,13 @@ pub(crate) fn make_dir(path: &Path, mode: u32) -> Result<(), EngineError> {
         .mode(mode)
         .create(path)
         .map_err(|e| EngineError::internal(&format!("making the folder {}", path.display()), e))
+}
+
+/// The tag in plain text beside the database, for people and tools that look for this engine's kernel objects.
+fn write_instance(root: &Path, instance: &str) -> Result<(), EngineError> {
+    let path = root.join("instance");
+    std::fs::write(&path, format!("{instance}\n"))
+        .map_err(|e| EngineError::internal(&format!("writing {}", path.display()), e))
 }
 
 /// The containers by id and by name.

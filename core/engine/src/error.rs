@@ -34,12 +34,13 @@ pub enum Kind {
 pub struct EngineError {
     kind: Kind,
     message: String,
+    exit_code: Option<i64>,
 }
 
 impl EngineError {
     /// An error of `kind`.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into() }
+        Self { kind, message: message.into(), exit_code: None }
     }
 
     /// [`Kind::NotFound`].
@@ -72,9 +73,20 @@ impl EngineError {
         &self.message
     }
 
+    /// The same error, with the exit status that a client's `run` ends with: 127 not found, 126 not executable.
+    #[must_use]
+    pub fn with_exit_code(self, code: i64) -> Self {
+        Self { exit_code: Some(code), ..self }
+    }
+
+    /// The exit status that belongs to it, where it has one.
+    pub fn exit_code(&self) -> Option<i64> {
+        self.exit_code
+    }
+
     /// The same error with words in front.
     pub fn context(self, what: &str) -> Self {
-        Self { kind: self.kind, message: format!("{what}: {}", self.message) }
+        Self { message: format!("{what}: {}", self.message), ..self }
     }
 }
 

@@ -80,7 +80,10 @@ impl Engine {
             driver_status: Vec::new(),
             network_drivers: policy.network.keys().cloned().collect(),
             plugins: policy.plugins.clone(),
-            cgroup_version: self.inner.cgroups.version().to_owned(),
+            cgroup_version: match self.inner.cgroups.mode() {
+                davit_runtime::cgroup::Mode::Unified => "2".to_owned(),
+                _ => "1".to_owned(),
+            },
             warnings: self.inner.warnings.clone(),
             root: self.inner.options.data_root.display().to_string(),
             hostname: uname.nodename().to_string_lossy().into_owned(),

@@ -2,11 +2,9 @@
 
 use crate::{Engine, EngineError, container::Container, record::Status};
 use bytes::Bytes;
+use davit_runtime::log::{Reader, Stream};
 use jiff::Timestamp;
-use std::{
-    collections::VecDeque,
-    sync::Arc,
-};
+use std::{collections::VecDeque, sync::Arc};
 
 /// Which part of a log is wanted.
 #[derive(Clone, Debug, Default)]
@@ -102,20 +100,27 @@ fn wanted(options: &LogOptions, line: &Output) -> bool {
 #[derive(Debug)]
 pub(crate) struct Follower {
     container: Arc<Container>,
-    reader: davit_runtime::log::Reader,
-    grown: crate::supervise::Grown,
+    reader: Reader,
+    grown: crate::log_watch::Grown,
 }
 
 impl Follower {
     pub(crate) fn new(engine: &Engine, container: Arc<Container>, from_end: bool) -> Result<Self, EngineError> {
         let path = engine.inner.log_path(&container.id);
         let grown = engine.inner.log_watch.follow(&path)?;
-        let mut reader = davit_runtime::log::Reader::open(&path)
-            .map_err(|e| EngineError::internal(&format!("opening the log {}", path.display()), e))?;
-        if from_end {
-            reader.seek_to_end().map_err(|e| EngineError::internal("reading the log", e))?;
-        }
+        let failed = |e| EngineError::internal(&format!("opening the log {}", path.display()), e);
+        let file = std::fs::File::open(&path).map_err(failed)?;
+        let reader = if from_end { Reader::from_end(file).map_err(failed)? } else { Reader::new(file, 0) };
         Ok(Self { container, reader, grown })
+    }
+
+    fn read(&mut self) -> Result<Option<Output>, EngineError> {
+        let record = self.reader.next_record().map_err(|e| EngineError::internal("reading the log", e))?;
+        Ok(record.map(|r| Output {
+            time: crate::engine::timestamp(r.time),
+            stream: if r.stream == Stream::Stderr { 2 } else { 1 },
+            bytes: r.payload.into(),
+        }))
     }
 
     /// The next chunk. At the end: none, or with `follow` waits until the container has ended.
@@ -127,12 +132,8 @@ impl Follower {
                 let p = pulse.borrow_and_update();
                 (!matches!(p.status, Status::Running | Status::Paused | Status::Restarting), p.removed)
             };
-            if let Some(record) = self.reader.next().map_err(|e| EngineError::internal("reading the log", e))? {
-                return Ok(Some(Output {
-                    time: crate::engine::timestamp(record.time_ns),
-                    stream: record.stream,
-                    bytes: record.bytes.into(),
-                }));
+            if let Some(output) = self.read()? {
+                return Ok(Some(output));
             }
             if !follow || over || removed {
                 return Ok(None);
@@ -152,12 +153,8 @@ impl Follower {
                 let p = pulse.borrow_and_update();
                 p.removed || p.ends > ends_before
             };
-            if let Some(record) = self.reader.next().map_err(|e| EngineError::internal("reading the log", e))? {
-                return Ok(Some(Output {
-                    time: crate::engine::timestamp(record.time_ns),
-                    stream: record.stream,
-                    bytes: record.bytes.into(),
-                }));
+            if let Some(output) = self.read()? {
+                return Ok(Some(output));
             }
             if over {
                 return Ok(None);

@@ -1,7 +1,14 @@
 //! `rm`: a container's record, name and ports go at once; veth, cgroup and files go in the reaper.
 
-use crate::{Engine, EngineError, record::Status};
+use crate::{
+    Engine, EngineError,
+    container::Container,
+    create::event_attributes,
+    record::{ContainerRecord, Status},
+    tables,
+};
 use davit_model::id::Caller;
+use std::sync::Arc;
 
 /// How a container is removed.
 #[derive(Clone, Copy, Debug, Default)]
@@ -35,5 +42,41 @@ impl Engine {
         self.remove_ended(&container, options.volumes).await?;
         drop(transition);
         Ok(())
+    }
+}
+
+impl Engine {
+    /// Removes a container that does not run. The caller holds its transition.
+    pub(crate) async fn remove_ended(&self, container: &Arc<Container>, volumes: bool) -> Result<(), EngineError> {
+        let record = container.change(|r| r.state.status = Status::Removing);
+        container.clean().await;
+        // The record first: what is left after a kill has no record then, and the next start removes it.
+        tables::delete::<ContainerRecord>(&self.inner.db, record.id.as_str()).await?;
+        self.inner.containers.forget(container);
+        self.publish("container.destroy", record.id.as_str(), event_attributes(&record));
+        let engine = self.clone();
+        self.inner.tasks.spawn(async move {
+            engine.discard_files(&record.id).await;
+            let anonymous = record.mounts.iter().filter(|m| m.anonymous && volumes).filter_map(|m| m.name.clone());
+            for name in anonymous {
+                if let Err(e) = engine.volume_remove(&name, true).await {
+                    tracing::warn!(volume = name, "{e}");
+                }
+            }
+        });
+        Ok(())
+    }
+
+    /// Removes every container that does not run; answers their ids.
+    pub async fn prune_containers(&self, caller: &Caller) -> Result<Vec<String>, EngineError> {
+        let mut removed = Vec::new();
+        for container in self.inner.containers.all() {
+            if container.read(|r| matches!(r.state.status, Status::Created | Status::Exited | Status::Dead))
+                && self.remove(caller, container.id.as_str(), RemoveOptions::default()).await.is_ok()
+            {
+                removed.push(container.id.to_string());
+            }
+        }
+        Ok(removed)
     }
 }

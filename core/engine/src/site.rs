@@ -65,6 +65,9 @@ pub struct NetworkSection {
     /// Whether the default network has IPv6 as well.
     #[serde(default)]
     pub ipv6: bool,
+    /// Interfaces of the host that drivers may put links on.
+    #[serde(default)]
+    pub parents: Vec<String>,
 }
 
 /// One range of the pool.

@@ -61,6 +61,15 @@ impl<B> Plan<B, Checked> {
         write(&self.body)?;
         Ok(self.next())
     }
+
+    /// As [`Plan::journal`], for journals that are waited for.
+    pub async fn journal_async<E>(
+        self,
+        write: impl AsyncFnOnce(&B) -> Result<(), E>,
+    ) -> Result<Plan<B, Journalled>, E> {
+        write(&self.body).await?;
+        Ok(self.next())
+    }
 }
 
 impl<B> Plan<B, Journalled> {

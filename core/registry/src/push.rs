@@ -73,7 +73,11 @@ impl Registry {
                 progress(&blob.descriptor, PushState::Waiting);
             }
             let target = &target;
-            let work = blobs.into_iter().map(|blob| self.push_blob(session, target, blob, source, progress));
+            // Boxed one by one: a closure over borrowed blobs is not general enough for callers that spawn this.
+            let mut work: Vec<Pin<Box<dyn Future<Output = Result<(), ErrorKind>> + Send + '_>>> = Vec::new();
+            for blob in blobs {
+                work.push(Box::pin(self.push_blob(session, target, blob, source, progress)));
+            }
             stream::iter(work).buffer_unordered(AT_ONCE).try_collect::<()>().await?;
             self.put_document(session, target, reference, document).await
         };

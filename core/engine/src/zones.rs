@@ -1,0 +1,48 @@
+//! Zone files for the resolver: who is on which network under which names. Written anew whenever somebody comes or goes;
+//! the resolver watches the folder.
+
+use crate::{Engine, record::Status};
+use davit_runtime::names::Zone;
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, SocketAddr},
+};
+
+impl Engine {
+    /// Writes the zone of a network. What fails is logged: names are a convenience, and the next change tries again.
+    pub(crate) async fn write_zone(&self, network: &str) {
+        let Some(record) = self.inner.networks.made().into_iter().find(|r| r.id == network) else { return };
+        let listen: Vec<IpAddr> = record.plan.subnets.iter().map(|s| davit_network::gateway(&s.net)).collect();
+        if listen.is_empty() {
+            return;
+        }
+        let mut names: BTreeMap<String, Vec<IpAddr>> = BTreeMap::new();
+        for container in self.inner.containers.all() {
+            let Some(endpoint) = container.read(|r| {
+                let there = matches!(r.state.status, Status::Running | Status::Paused);
+                r.endpoint.clone().filter(|e| there && e.network == network)
+            }) else {
+                continue;
+            };
+            for name in &endpoint.plan.names {
+                let addresses = endpoint.plan.addresses.iter().map(|l| l.address.addr());
+                names.entry(name.clone()).or_default().extend(addresses);
+            }
+        }
+        let zone = Zone { listen, names, upstream: upstream() };
+        let zones = self.inner.options.exec_root.join("zones");
+        let id = network.to_owned();
+        let written = tokio::task::spawn_blocking(move || zone.write(&zones, &id)).await;
+        if let Ok(Err(e)) = written {
+            tracing::warn!(network, "writing its zone: {e}");
+        }
+        self.inner.resolver.ensure();
+    }
+}
+
+/// The host's own name servers.
+fn upstream() -> Vec<SocketAddr> {
+    let text = std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default();
+    let servers = text.lines().filter_map(|l| l.strip_prefix("nameserver"));
+    servers.filter_map(|s| s.trim().parse::<IpAddr>().ok()).map(|a| SocketAddr::new(a, 53)).collect()
+}
