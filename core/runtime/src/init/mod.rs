@@ -130,6 +130,6 @@ fn start(input: &Input) -> Result<Infallible, Failure> {
 }
 
 /// A kernel without keyrings has none to leak.
-fn without_keyrings(error: std::io::Error) -> std::io::Result<()> {
+pub(crate) fn without_keyrings(error: std::io::Error) -> std::io::Result<()> {
     if error.raw_os_error() == Some(nix::libc::ENOSYS) { Ok(()) } else { Err(error) }
 }

@@ -225,6 +225,8 @@ impl Attended {
             Ask::Hello => Answer::Hello { pid: self.pid, running: self.channel.is_none() },
             Ask::CloseStdin => {
                 self.ends.stdin = None;
+                // A later monitor must not hold it open again.
+                rustix::fs::unlinkat(&self.run_dir, super::stdio::STDIN, rustix::fs::AtFlags::empty()).ok();
                 Answer::Done
             }
             Ask::Resize { rows, cols } => self.with_terminal(|t| {

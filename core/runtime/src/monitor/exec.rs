@@ -56,7 +56,9 @@ fn enter(request: &mut Request, target: &OwnedFd, channel: &Channel) -> Result<I
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).at(Stage::Clone, || "hide the process")?;
     rustix::process::setsid().at(Stage::Clone, || "start a session")?;
     signals::reset().at(Stage::Clone, || "reset signals")?;
-    process::new_session_keyring().at(Stage::Identity, || "join a new session keyring")?;
+    process::new_session_keyring()
+        .or_else(init::without_keyrings)
+        .at(Stage::Identity, || "join a new session keyring")?;
     let text =
         request.take(Role::Spec).ok_or_else(|| Failure::new(Stage::Request, "the request has no specification"))?;
     let text = read_all(text).at(Stage::Request, || "read the specification")?;
