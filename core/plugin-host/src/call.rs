@@ -106,7 +106,11 @@ impl Callee {
         store.set_epoch_deadline(1);
         let watched = control.clone();
         store.epoch_deadline_callback(move |_| {
-            if watched.is_over() { Ok(UpdateDeadline::Interrupt) } else { Ok(UpdateDeadline::Yield(1)) }
+            if watched.is_over() {
+                return Ok(UpdateDeadline::Interrupt);
+            }
+            // tokio's own yield lets its timers and sockets have a turn; wasmtime's would come back at once.
+            Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
         });
         let outcome = match self.pre.instantiate_async(&mut store).await {
             Ok(instance) => body(&mut store, &instance).await,
@@ -145,6 +149,9 @@ impl Callee {
         }
         match (error.downcast_ref::<Trap>(), refused) {
             (Some(Trap::StackOverflow), _) => "it went past its stack of 512 KiB (endless recursion?)".to_owned(),
+            (Some(Trap::MemoryOutOfBounds), None) => {
+                "it reached beyond its memory (endless recursion, or a wild pointer?)".to_owned()
+            }
             (_, Some("memory")) => format!("it went past its memory of {}", Bytes(self.limits.memory)),
             (_, Some(what)) => format!("it went past its limit of {what}"),
             (Some(Trap::UnreachableCodeReached), _) => "it panicked".to_owned(),

@@ -15,6 +15,7 @@ use std::{
     os::unix::fs::{DirBuilderExt, MetadataExt},
     path::{Path, PathBuf},
     process::Stdio,
+    sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -89,7 +90,10 @@ impl CompiledForms {
     }
 
     fn keep(&self, path: &Path, compiled: &[u8]) -> io::Result<()> {
-        let beside = path.with_extension(format!("{}.new", std::process::id()));
+        // Two loads of one component may keep it at the same time.
+        static WRITES: AtomicU64 = AtomicU64::new(0);
+        let own = WRITES.fetch_add(1, Ordering::Relaxed);
+        let beside = path.with_extension(format!("{}-{own}.new", std::process::id()));
         let mut file = fs::File::create(&beside)?;
         file.write_all(compiled)?;
         file.sync_all()?;

@@ -119,8 +119,10 @@ impl HostServices for DaemonServices {
 
     async fn stored_credential(&self, plugin: &str, server: &str) -> Result<Option<Credential>, PolicyError> {
         let Some(path) = self.settings(plugin).credential_file else { return Ok(None) };
-        docker_config::find(&secret_file::read(&path).await?, server)
-            .map_err(|reason| PolicyError::Unavailable { retry_ms: 0, message: format!("{}: {reason}", path.display()) })
+        docker_config::find(&secret_file::read(&path).await?, server).map_err(|reason| PolicyError::Unavailable {
+            retry_ms: 0,
+            message: format!("{}: {reason}", path.display()),
+        })
     }
 
     async fn http(&self, _: &str, request: HttpRequest) -> Result<HttpResponse, PolicyError> {

@@ -76,7 +76,8 @@ async fn a_secret_is_read_only_where_nobody_else_can_read_it() {
 #[tokio::test]
 async fn http_follows_no_redirect_cuts_the_answer_and_says_what_is_down() {
     let services = services();
-    let moved = server("HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+    let moved =
+        server("HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
     let answer = services.http("p", get(&moved.await)).await.unwrap();
     assert_eq!(answer.status, 302);
     let small = server("HTTP/1.1 200 OK\r\nX-Any: y\r\ncontent-length: 2\r\nconnection: close\r\n\r\nhi").await;
@@ -92,7 +93,9 @@ async fn http_follows_no_redirect_cuts_the_answer_and_says_what_is_down() {
 #[tokio::test]
 async fn link_local_addresses_are_refused_in_every_spelling() {
     let services = services();
-    for url in ["http://169.254.169.254/", "http://[fe80::1]/", "http://[::ffff:169.254.169.254]/", "http://0xa9fea9fe/"] {
+    for url in
+        ["http://169.254.169.254/", "http://[fe80::1]/", "http://[::ffff:169.254.169.254]/", "http://0xa9fea9fe/"]
+    {
         let error = services.http("p", get(url)).await.unwrap_err();
         assert!(matches!(error, PolicyError::Denied(_)), "{url}: {error}");
     }

@@ -67,9 +67,14 @@ impl Web {
         // The first one in the process wins; all of ours are the same.
         let _already = rustls::crypto::ring::default_provider().install_default();
         let builder = || {
-            Client::builder().redirect(redirect::Policy::none()).connect_timeout(CONNECT).referer(false).user_agent("davit")
+            Client::builder()
+                .redirect(redirect::Policy::none())
+                .connect_timeout(CONNECT)
+                .referer(false)
+                .user_agent("davit")
         };
-        let failed = |e: reqwest::Error| PolicyError::Internal(format!("the HTTP client cannot be made: {}", reason(e)));
+        let failed =
+            |e: reqwest::Error| PolicyError::Internal(format!("the HTTP client cannot be made: {}", reason(e)));
         Ok(Self {
             guarded: builder().dns_resolver(Arc::new(Guarded)).build().map_err(failed)?,
             open: builder().build().map_err(failed)?,

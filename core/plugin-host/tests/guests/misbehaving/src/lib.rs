@@ -38,6 +38,12 @@ fn drop_error<T>(result: Result<T>) -> Result<()> {
     result.map(drop)
 }
 
+/// Keeps nothing in linear memory, so that only the host's own stack grows.
+#[inline(never)]
+fn recurse_thin(n: u64, end: u64) -> u64 {
+    if n == end { 1 } else { recurse_thin(n + 1, end).rotate_left(3) ^ n }
+}
+
 impl NetworkDriver for Misbehaving {
     fn plan_network(request: &NetworkRequest, plan: &NetworkPlan) -> Result<()> {
         match request.name().as_str() {
@@ -48,6 +54,10 @@ impl NetworkDriver for Misbehaving {
             "panic" => panic!("on purpose"),
             "recurse" => {
                 black_box(recurse(1));
+                Ok(())
+            }
+            "recurse-thin" => {
+                black_box(recurse_thin(0, clock::now_ms()));
                 Ok(())
             }
             "oversized-error" => Err(Error::Other("x".repeat(3 << 20))),

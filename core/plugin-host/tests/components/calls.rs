@@ -1,7 +1,6 @@
 //! How a call lives and ends: what it holds is freed, a caller that stops waiting ends it, and it costs little.
 
-mod support;
-
+use super::support::{Bench, Memory, Pool, Stuck, bench, guest};
 use davit_model::network::{NetworkDriver, NetworkRequest};
 use davit_plugin_host::{Grant, Source};
 use std::{
@@ -11,7 +10,6 @@ use std::{
     },
     time::{Duration, Instant},
 };
-use support::{Bench, Memory, Pool, Stuck, bench, guest};
 
 fn request(name: &str) -> NetworkRequest {
     NetworkRequest {

@@ -1,12 +1,10 @@
 //! The shipped network drivers through the real host.
 
-mod support;
-
+use super::support::{Memory, Pool, bench};
 use davit_model::{
     error::PolicyError,
     network::{Attachment, EndpointRequest, LinkKind, NetworkPlan, NetworkRequest, PortRequest},
 };
-use support::{Memory, Pool, bench};
 
 fn network() -> NetworkRequest {
     NetworkRequest {
@@ -57,12 +55,8 @@ async fn bridge_plans_both_families_masquerades_and_publishes() {
 #[tokio::test(flavor = "multi_thread")]
 async fn bridge_keeps_an_internal_network_inside_and_takes_the_subnet_that_was_asked_for() {
     let driver = bench(Memory::default()).shipped("bridge").await.network().unwrap();
-    let request = NetworkRequest {
-        internal: true,
-        ipv6: false,
-        subnets: vec!["10.50.0.0/16".parse().unwrap()],
-        ..network()
-    };
+    let request =
+        NetworkRequest { internal: true, ipv6: false, subnets: vec!["10.50.0.0/16".parse().unwrap()], ..network() };
     let plan = driver.plan_network(&request, &Pool::default()).await.unwrap();
     assert_eq!(plan.subnets.len(), 1);
     assert_eq!(plan.subnets[0].net.to_string(), "10.50.0.0/16");

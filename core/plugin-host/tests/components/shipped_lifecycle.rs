@@ -1,14 +1,12 @@
 //! The shipped lifecycle policies through the real host.
 
-mod support;
-
+use super::support::{Memory, bench};
 use davit_model::{
     container::ContainerSpec,
     error::PolicyError,
     id::Caller,
     lifecycle::{Hooks, Operation},
 };
-use support::{Memory, bench};
 
 fn create(image: &str, spec: ContainerSpec) -> Operation {
     Operation {
@@ -83,6 +81,7 @@ async fn image_policy_admits_by_pattern_and_pinning() {
         let error = admit(image).await.unwrap_err();
         assert!(matches!(&error.error, PolicyError::Denied(text) if text.contains(why)), "{image}: {error}");
     }
-    let start = Operation { kind: "container.start".to_owned(), ..create("evil.example/app:1", ContainerSpec::default()) };
+    let start =
+        Operation { kind: "container.start".to_owned(), ..create("evil.example/app:1", ContainerSpec::default()) };
     policy.admit(&start).await.unwrap();
 }

@@ -1,9 +1,7 @@
 //! The shipped registry authentication through the real host, against a token endpoint on a real socket of this machine.
 
-mod support;
-#[path = "support/token_endpoint.rs"]
-mod token_endpoint;
-
+use super::support::{Bench, Memory, bench, shipped};
+use super::token_endpoint::TokenEndpoint;
 use davit_model::{
     auth::{Answer, Challenge, Credential, CredentialKind, Scheme},
     error::PolicyError,
@@ -12,8 +10,6 @@ use davit_model::{
 };
 use davit_plugin_host::{Grant, Source};
 use std::time::Duration;
-use support::{Bench, Memory, bench, shipped};
-use token_endpoint::TokenEndpoint;
 
 const REGISTRY: &str = "127.0.0.1:5000";
 
@@ -42,7 +38,7 @@ fn credential(kind: CredentialKind, secret: &str) -> Credential {
 
 fn online() -> Bench {
     let services = Memory::default();
-    *services.web.lock().unwrap() = Some(Box::new(token_endpoint::send));
+    *services.web.lock().unwrap() = Some(Box::new(super::token_endpoint::send));
     bench(services)
 }
 
@@ -74,13 +70,20 @@ async fn docker_config_fetches_tokens_for_a_password_for_an_identity_token_and_f
     assert_eq!(auth.authenticate(&anonymous).await.unwrap(), bearer("for-nobody", 295));
     let user = Challenge { offered: Some(credential(CredentialKind::Password, "pw")), ..anonymous.clone() };
     assert_eq!(auth.authenticate(&user).await.unwrap(), bearer("for-ada", 295));
-    let refresh = Challenge { offered: Some(credential(CredentialKind::IdentityToken, "re/fresh+")), ..anonymous.clone() };
+    let refresh =
+        Challenge { offered: Some(credential(CredentialKind::IdentityToken, "re/fresh+")), ..anonymous.clone() };
     assert_eq!(auth.authenticate(&refresh).await.unwrap(), bearer("refreshed", 55));
     let ready = Challenge { offered: Some(credential(CredentialKind::RegistryToken, "ready")), ..anonymous.clone() };
     assert_eq!(auth.authenticate(&ready).await.unwrap(), bearer("ready", 0));
     let seen = endpoint.seen();
-    assert!(seen[0].contains("scope=repository%3Ademo%2Fapp%3Apull") && seen[0].contains("service=registry"), "{seen:?}");
-    assert!(seen[2].contains("grant_type=refresh_token") && seen[2].contains("refresh_token=re%2Ffresh%2B"), "{seen:?}");
+    assert!(
+        seen[0].contains("scope=repository%3Ademo%2Fapp%3Apull") && seen[0].contains("service=registry"),
+        "{seen:?}"
+    );
+    assert!(
+        seen[2].contains("grant_type=refresh_token") && seen[2].contains("refresh_token=re%2Ffresh%2B"),
+        "{seen:?}"
+    );
     assert_eq!(seen.len(), 3);
 }
 
@@ -152,5 +155,8 @@ async fn deny_by_pattern_refuses_what_its_configuration_names() {
     assert_eq!(auth.authenticate(&pull).await.unwrap(), Answer::Anonymous);
     let push = Challenge { actions: vec!["pull".to_owned(), "push".to_owned()], ..pull };
     let error = auth.authenticate(&push).await.unwrap_err().to_string();
-    assert!(error.contains("denied: 127.0.0.1:5000/demo/app is refused by the pattern */demo/*: read-only here"), "{error}");
+    assert!(
+        error.contains("denied: 127.0.0.1:5000/demo/app is refused by the pattern */demo/*: read-only here"),
+        "{error}"
+    );
 }

@@ -15,13 +15,13 @@ use std::{
 };
 
 /// A running endpoint; the thread ends with the test's process.
-pub struct TokenEndpoint {
+pub(crate) struct TokenEndpoint {
     port: u16,
     seen: Arc<Mutex<Vec<String>>>,
 }
 
 impl TokenEndpoint {
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let seen = Arc::new(Mutex::new(Vec::new()));
@@ -34,16 +34,16 @@ impl TokenEndpoint {
         Self { port, seen }
     }
 
-    pub fn origin(&self) -> String {
+    pub(crate) fn origin(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    pub fn realm(&self) -> String {
+    pub(crate) fn realm(&self) -> String {
         format!("{}/token", self.origin())
     }
 
     /// Request lines and bodies so far.
-    pub fn seen(&self) -> Vec<String> {
+    pub(crate) fn seen(&self) -> Vec<String> {
         self.seen.lock().unwrap().clone()
     }
 }
@@ -100,7 +100,7 @@ fn serve(mut stream: TcpStream, seen: &Mutex<Vec<String>>) {
 }
 
 /// Sends a request as it stands; what `HostServices::http` does, without TLS.
-pub fn send(request: HttpRequest) -> Result<HttpResponse, PolicyError> {
+pub(crate) fn send(request: HttpRequest) -> Result<HttpResponse, PolicyError> {
     let down = |e: std::io::Error| PolicyError::Unavailable { retry_ms: 0, message: e.to_string() };
     let rest = request.url.strip_prefix("http://").unwrap();
     let (host, path) = rest.split_once('/').unwrap();

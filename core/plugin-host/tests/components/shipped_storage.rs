@@ -1,13 +1,11 @@
 //! The shipped storage drivers through the real host: what they plan, and that the same request gives the same plan.
 
-mod support;
-
+use super::support::{Memory, bench};
 use davit_model::{
     id::ContainerId,
     storage::{Facts, LayerChain, LayerRef, RootMount, StorageDriver, StorageStep, WhiteoutStyle},
 };
 use std::sync::Arc;
-use support::{Memory, bench};
 
 fn layer(n: u8, place: Option<&str>) -> LayerRef {
     LayerRef { chain_id: format!("{n:064x}"), place: place.map(|p| p.parse().unwrap()) }

@@ -1,5 +1,4 @@
 //! What the tests of this crate share: components compiled for real, and a host's services made of memory.
-#![allow(dead_code, reason = "each test binary uses its part")]
 
 use async_trait::async_trait;
 use davit_model::{
@@ -21,21 +20,24 @@ use std::{
 };
 
 /// Compiles guests or shipped plugins by the build's own program, once in a test binary, and answers their folder.
-pub fn built(verb: &[&str], folder: &str) -> PathBuf {
+pub(crate) fn built(verb: &[&str], folder: &str) -> PathBuf {
     static LOCK: Mutex<BTreeMap<String, PathBuf>> = Mutex::new(BTreeMap::new());
     let mut done = LOCK.lock().unwrap();
     if let Some(path) = done.get(folder) {
         return path.clone();
     }
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap();
-    let status = Command::new(env!("CARGO"))
-        .args(["run", "--quiet", "--release", "--package", "xtask", "--"])
-        .args(verb)
-        .current_dir(root)
-        .stdout(std::process::Stdio::null())
-        .status()
-        .unwrap();
-    assert!(status.success(), "the components do not build");
+    // Whoever built everything before says so, and spares a cargo within a cargo.
+    if std::env::var_os("DAVIT_COMPONENTS_BUILT").is_none() {
+        let status = Command::new(env!("CARGO"))
+            .args(["run", "--quiet", "--release", "--package", "xtask", "--"])
+            .args(verb)
+            .current_dir(root)
+            .stdout(std::process::Stdio::null())
+            .status()
+            .unwrap();
+        assert!(status.success(), "the components do not build");
+    }
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |dir| root.join(dir));
     let path = target.join(folder);
     done.insert(folder.to_owned(), path.clone());
@@ -43,12 +45,12 @@ pub fn built(verb: &[&str], folder: &str) -> PathBuf {
 }
 
 /// The bytes of a misbehaving guest.
-pub fn guest(name: &str) -> Vec<u8> {
+pub(crate) fn guest(name: &str) -> Vec<u8> {
     std::fs::read(built(&["guests"], "plugins/guests").join(format!("{name}.wasm"))).unwrap()
 }
 
 /// The file of a shipped plugin.
-pub fn shipped(name: &str) -> PathBuf {
+pub(crate) fn shipped(name: &str) -> PathBuf {
     built(&["build", "--plugins-only"], "release/plugins").join(format!("{name}.wasm"))
 }
 
@@ -56,14 +58,14 @@ type Web = Box<dyn Fn(HttpRequest) -> Result<HttpResponse, PolicyError> + Send +
 
 /// Services made of memory.
 #[derive(Default)]
-pub struct Memory {
-    pub config: Mutex<serde_json::Value>,
-    pub state: Mutex<BTreeMap<String, Vec<u8>>>,
-    pub lines: Mutex<Vec<(LogLevel, String)>>,
-    pub secrets: BTreeMap<String, String>,
-    pub stored: Mutex<Option<Credential>>,
-    pub web: Mutex<Option<Web>>,
-    pub asked: Mutex<Vec<HttpRequest>>,
+pub(crate) struct Memory {
+    pub(crate) config: Mutex<serde_json::Value>,
+    pub(crate) state: Mutex<BTreeMap<String, Vec<u8>>>,
+    pub(crate) lines: Mutex<Vec<(LogLevel, String)>>,
+    pub(crate) secrets: BTreeMap<String, String>,
+    pub(crate) stored: Mutex<Option<Credential>>,
+    pub(crate) web: Mutex<Option<Web>>,
+    pub(crate) asked: Mutex<Vec<HttpRequest>>,
 }
 
 impl fmt::Debug for Memory {
@@ -120,14 +122,14 @@ impl HostServices for Memory {
 }
 
 /// A host on a fresh folder; keep the folder as long as the host.
-pub struct Bench {
-    pub host: PluginHost,
-    pub services: Arc<Memory>,
+pub(crate) struct Bench {
+    pub(crate) host: PluginHost,
+    pub(crate) services: Arc<Memory>,
     _dir: tempfile::TempDir,
 }
 
 /// A host over these services. Compiled forms are shared by all tests of a binary.
-pub fn bench(services: Memory) -> Bench {
+pub(crate) fn bench(services: Memory) -> Bench {
     static FORMS: OnceLock<tempfile::TempDir> = OnceLock::new();
     let services = Arc::new(services);
     let forms = FORMS.get_or_init(|| tempfile::tempdir().unwrap());
@@ -137,7 +139,7 @@ pub fn bench(services: Memory) -> Bench {
 
 impl Bench {
     /// A shipped plugin with its pre-written grant.
-    pub async fn shipped(&self, name: &str) -> Arc<Plugin> {
+    pub(crate) async fn shipped(&self, name: &str) -> Arc<Plugin> {
         let path = shipped(name);
         let grant = Grant::beside(&path).unwrap().unwrap();
         self.host.load(name, Source::File(&path), &grant).await.unwrap()
@@ -146,9 +148,9 @@ impl Bench {
 
 /// Leases out of 10.9.N.0/24 and fd09:N::/64.
 #[derive(Debug, Default)]
-pub struct Pool {
+pub(crate) struct Pool {
     next: Mutex<u8>,
-    pub taken_ports: Vec<u16>,
+    pub(crate) taken_ports: Vec<u16>,
 }
 
 #[async_trait]
@@ -176,7 +178,7 @@ impl Leases for Pool {
 
 /// Leases that never answer.
 #[derive(Debug)]
-pub struct Stuck;
+pub(crate) struct Stuck;
 
 #[async_trait]
 impl Leases for Stuck {
