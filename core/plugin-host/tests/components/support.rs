@@ -149,7 +149,7 @@ impl Bench {
 /// Leases out of 10.9.N.0/24 and fd09:N::/64.
 #[derive(Debug, Default)]
 pub(crate) struct Pool {
-    next: Mutex<u8>,
+    pub(crate) next: Mutex<u8>,
     pub(crate) taken_ports: Vec<u16>,
 }
 
