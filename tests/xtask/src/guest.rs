@@ -24,7 +24,7 @@ const LIMIT: Duration = Duration::from_secs(170);
 const MODULES: [&str; 5] = ["llc", "stp", "bridge", "veth", "overlay"];
 
 /// What is run.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub(crate) struct Options {
     /// Only tests whose name contains this.
     filter: Option<String>,

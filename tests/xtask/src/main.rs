@@ -3,6 +3,7 @@
 //! It knows the workspace's layout and the commands of the machine; nothing of Davit's insides.
 #![allow(clippy::print_stderr, clippy::print_stdout, reason = "a program for people at a terminal")]
 
+mod bench;
 mod build;
 mod clients;
 mod command;
@@ -11,6 +12,7 @@ mod enclosure;
 mod guest;
 mod guests;
 mod packages;
+mod peers;
 mod plugins;
 mod test;
 mod toolchain;
@@ -18,6 +20,7 @@ mod workspace;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use std::process::ExitCode;
 
 /// Builds, shows and tests Davit.
 #[derive(Debug, Parser)]
@@ -37,6 +40,8 @@ enum Verb {
     Demo(demo::Options),
     /// Installs what is missing, builds everything, and runs the whole test suite.
     Test(test::Options),
+    /// Measures Davit beside today's other engines.
+    Bench(bench::Options),
     /// Runs the runtime's tests in a guest with Debian's 6.1 kernel and cgroup v2 alone.
     TestV2(guest::Options),
     /// For the demo and the benches: the first process of their own namespaces.
@@ -44,13 +49,24 @@ enum Verb {
     Enclosed(enclosure::Options),
 }
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
+    match done() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn done() -> Result<()> {
     match Arguments::parse().verb {
         Verb::Build(options) => build::run(&options),
         Verb::Guests => guests::run(),
         Verb::TestV2(options) => guest::run(&options),
         Verb::Demo(options) => demo::run(&options),
         Verb::Test(options) => test::run(&options),
+        Verb::Bench(options) => bench::run(&options),
         Verb::Enclosed(options) => enclosure::first(&options),
     }
 }

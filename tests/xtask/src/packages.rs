@@ -40,6 +40,9 @@ pub(crate) const TESTS: &[Need] = &[
     need("cpio", "cpio"),
 ];
 
+/// What making the peers' root needs.
+pub(crate) const PEERS: &[Need] = &[need("debootstrap", "debootstrap")];
+
 /// Installs what is missing.
 pub(crate) fn install(needs: &[&[Need]]) -> Result<()> {
     let all = needs.iter().flat_map(|n| n.iter());

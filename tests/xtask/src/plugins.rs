@@ -35,7 +35,7 @@ pub(crate) fn run() -> Result<()> {
     for (source, component) in compile(&sources)? {
         let digest = hex(&Sha256::digest(&component));
         changed += usize::from(workspace::write_if_changed(&into.join(format!("{}.wasm", source.name)), &component)?);
-        let grant = grant(&source, &digest)?;
+        let grant = grant(source, &digest)?;
         workspace::write_if_changed(&into.join(format!("{}.grant.toml", source.name)), grant.as_bytes())?;
     }
     let site = fs::read(root.join("plugins/site.toml")).context("cannot read plugins/site.toml")?;

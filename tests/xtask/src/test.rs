@@ -1,7 +1,7 @@
 //! `cargo xtask test`: the whole suite, from nothing.
 
-use crate::{build, clients, command, guests, packages, workspace};
-use anyhow::Result;
+use crate::{build, clients, command, guest, guests, packages, workspace};
+use anyhow::{Result, bail};
 use std::process::Command;
 
 /// How much of it.
@@ -10,7 +10,7 @@ pub(crate) struct Options {
     /// The long form: 200 random kills of each part instead of 20.
     #[arg(long)]
     long: bool,
-    /// Only tests whose name contains this.
+    /// Only tests whose name contains this, and none in the guest.
     filter: Option<String>,
 }
 
@@ -30,6 +30,14 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     cargo.arg("--").arg("--test-threads=2");
     if let Some(filter) = &options.filter {
         cargo.arg(filter);
+        return command::run(&mut cargo, "the failed tests are named above");
     }
-    command::run(&mut cargo, "the failed tests are named above")
+    let here = command::run(&mut cargo, "the failed tests are named above");
+    command::step("running the runtime's tests on control groups of version 2");
+    let there = guest::run(&guest::Options::default());
+    match (here, there) {
+        (Ok(()), there) => there,
+        (here, Ok(())) => here,
+        (Err(here), Err(there)) => bail!("{here:#}; and in the guest: {there:#}"),
+    }
 }

@@ -42,7 +42,7 @@ pub(crate) fn ensure() -> Result<WasmToolchain> {
     let lock = File::create(cache.join("lock")).context("cannot make the toolchain's lock file")?;
     lock.lock().context("cannot lock the toolchain's folder")?;
     if let Some(ready) = debian::ready(&cache)? {
-        return Ok(with_linker(ready)?);
+        return with_linker(ready);
     }
     command::step("no WebAssembly target in the active toolchain: asking rustup for it");
     match command::run_for(Command::new("rustup").args(["target", "add", TARGET]), RUSTUP_DEADLINE) {

@@ -6,7 +6,7 @@ use wit_parser::{Docs, Function, Resolve, TypeDefKind};
 const PACKAGES: [&str; 6] = ["types", "host", "storage", "network", "registry-auth", "lifecycle"];
 
 fn contract() -> Resolve {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap().join("wit");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../wit");
     let mut resolve = Resolve::default();
     for package in PACKAGES {
         resolve.push_dir(root.join(package)).unwrap_or_else(|e| panic!("wit/{package}: {e:#}"));
