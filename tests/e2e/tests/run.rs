@@ -15,6 +15,7 @@ const fn case(what: &'static str, args: &'static [&'static str], code: i32, out:
     Case { what, args, code, out }
 }
 
+#[rustfmt::skip] // a table, a row a line
 const CASES: &[Case] = &[
     case("output", &["IMAGE", "echo", "hello", "world"], 0, "hello world"),
     case("exit status passes", &["IMAGE", "sh", "-c", "exit 7"], 7, ""),
