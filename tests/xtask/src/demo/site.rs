@@ -119,3 +119,21 @@ pub(super) fn write_credentials(path: &Path, registry: &str, user: &str, passwor
     fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_lines_change_and_no_other() {
+        let dir = tempfile::tempdir().unwrap();
+        let component = dir.path().join("site-login.wasm");
+        fs::write(&component, "bytes").unwrap();
+        let before = SiteFile::new(&component, &dir.path().join("credentials.json")).unwrap();
+        let after = before.changed();
+        let (before, after) = (before.text(), after.text());
+        let different: Vec<_> = before.lines().zip(after.lines()).filter(|(b, a)| b != a).collect();
+        assert_eq!(before.lines().count(), after.lines().count());
+        assert_eq!(different, CHANGES.map(|c| (c.before, c.after)));
+    }
+}
