@@ -1,4 +1,5 @@
 //! The host with real components: misbehaving ones, the shipped ones, and how a call lives and ends.
+#![allow(clippy::unwrap_used, reason = "clippy knows test functions, and not what they share")]
 
 mod calls;
 mod misbehaving;

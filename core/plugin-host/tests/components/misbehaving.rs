@@ -165,7 +165,7 @@ async fn what_is_granted_works_and_nothing_more() {
         assert!(matches!(error.error, PolicyError::Denied(_)), "{name}: {error}");
         assert!(!error.to_string().contains("hunter2"));
     }
-    let asked = bench.services.asked.lock().unwrap();
+    let asked = bench.services.asked.lock().unwrap().clone();
     assert!(asked.iter().all(|r| r.url.starts_with("https://vault.example/")), "{asked:?}");
     assert!(asked.iter().any(|r| r.authorization.as_ref().is_some_and(|a| a.reveal() == "Bearer hunter2")));
     let endpoint = EndpointRequest {
@@ -177,7 +177,6 @@ async fn what_is_granted_works_and_nothing_more() {
         published: Vec::new(),
         settings: Default::default(),
     };
-    drop(asked);
     driver.plan_endpoint(&endpoint, &NetworkPlan::default(), &Pool::default()).await.unwrap();
     let ungranted = load(&bench, &Grant::default()).await.network().unwrap();
     let error = ungranted.plan_endpoint(&endpoint, &NetworkPlan::default(), &Pool::default()).await.unwrap_err();
