@@ -35,6 +35,19 @@ pub(super) fn make(room: &Room, shared: &Path) -> Result<()> {
     process.insert("args".to_owned(), json!(["true"]));
     let linux = config.get_mut("linux").and_then(Value::as_object_mut).context("it is not for Linux")?;
     linux.insert("cgroupsPath".to_owned(), json!(format!("/{GROUP}/run")));
+    // The same rules for all: what each adds to a list of its own accord differs.
+    linux.insert("resources".to_owned(), json!({ "devices": rules() }));
     fs::write(&path, serde_json::to_vec(&config)?)?;
     Ok(())
+}
+
+/// Docker's rules: all nodes may be made, and the harmless ones of them used.
+fn rules() -> Vec<Value> {
+    let all = json!({ "allow": false, "access": "rwm" });
+    let made = ["b", "c"].map(|kind| json!({ "allow": true, "type": kind, "access": "m" }));
+    // null, zero, full, random, urandom; tty, console, ptmx
+    let used = [(1, 3), (1, 5), (1, 7), (1, 8), (1, 9), (5, 0), (5, 1), (5, 2)]
+        .map(|(major, minor)| json!({ "allow": true, "type": "c", "major": major, "minor": minor, "access": "rwm" }));
+    let terminals = json!({ "allow": true, "type": "c", "major": 136, "access": "rwm" });
+    [all].into_iter().chain(made).chain(used).chain([terminals]).collect()
 }
