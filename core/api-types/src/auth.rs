@@ -6,10 +6,12 @@ use base64::Engine;
 use base64::alphabet::URL_SAFE;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde::{Deserialize, Serialize};
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 /// The header's name.
 pub const HEADER: &str = "X-Registry-Auth";
+/// The header with credentials for several registries, which a build sends for its bases.
+pub const CONFIG_HEADER: &str = "X-Registry-Config";
 /// The server name that stands for Docker Hub in credential files, for historic reasons.
 pub const HUB: &str = "https://index.docker.io/v1/";
 
@@ -120,6 +122,35 @@ impl RegistryAuth {
     }
 }
 
+/// The value of [`CONFIG_HEADER`]: credentials by server.
+pub fn encode_config(credentials: &BTreeMap<String, RegistryAuth>) -> String {
+    CODEC.encode(serde_json::to_vec(credentials).unwrap_or_default())
+}
+
+/// Reads a value of [`CONFIG_HEADER`]. Servers are named as registries are in references.
+///
+/// # Errors
+/// [`BadAuth`] with the layer that was wrong.
+pub fn decode_config(header: &str) -> Result<BTreeMap<String, RegistryAuth>, BadAuth> {
+    let text: String = header.trim().chars().map(to_url_safe).collect();
+    if text.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let json = CODEC.decode(text).map_err(|_| BadAuth::Base64)?;
+    let read: Option<BTreeMap<String, RegistryAuth>> = serde_json::from_slice(&json).map_err(|_| BadAuth::Json)?;
+    let unpacked = |(server, auth): (String, RegistryAuth)| Ok((registry_of(&server), auth.with_pair_unpacked()?));
+    read.unwrap_or_default().into_iter().map(unpacked).collect()
+}
+
+/// `https://host/v1/` and `host` are the same; Docker Hub has a name of its own.
+fn registry_of(server: &str) -> String {
+    if server == HUB {
+        return "docker.io".to_owned();
+    }
+    let host = server.strip_prefix("https://").or_else(|| server.strip_prefix("http://")).unwrap_or(server);
+    host.split('/').next().unwrap_or(host).to_owned()
+}
+
 fn to_url_safe(c: char) -> char {
     match c {
         '+' => '-',
@@ -172,5 +203,16 @@ mod tests {
     #[test]
     fn no_secret_shows_in_debug() {
         assert!(!format!("{:?}", alice()).contains("s3cret"));
+    }
+
+    #[test]
+    fn credentials_for_several_registries_travel_together() {
+        let sent = BTreeMap::from([(HUB.to_owned(), alice()), ("https://127.0.0.1:5000/v2/".to_owned(), alice())]);
+        let read = decode_config(&encode_config(&sent)).unwrap();
+        assert_eq!(read.keys().collect::<Vec<_>>(), ["127.0.0.1:5000", "docker.io"]);
+        assert_eq!(read["docker.io"], alice());
+        assert!(decode_config("").unwrap().is_empty());
+        assert_eq!(decode_config("bnVsbA").map(|c| c.len()), Ok(0));
+        assert_eq!(decode_config("e"), Err(BadAuth::Base64));
     }
 }

@@ -36,6 +36,11 @@ impl Params {
         self.0.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str()).filter(|v| !v.is_empty())
     }
 
+    /// All values of a parameter that may stand several times.
+    pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.0.iter().filter(move |(n, v)| n == name && !v.is_empty()).map(|(_, v)| v.as_str())
+    }
+
     /// A parameter that says yes or no; absent is no.
     pub(crate) fn flag(&self, name: &str) -> bool {
         let value = self.get(name).unwrap_or("").trim().to_ascii_lowercase();

@@ -7,6 +7,7 @@ use crate::{
     error::{BuildError, Why},
     images::{Finished, Images, Line},
     plan::{Origin, Plan},
+    platform,
     stage::{Done, Shop, Stage},
 };
 use davit_model::{digest::Digest, reference::Reference};
@@ -47,6 +48,8 @@ pub struct Options {
     pub tags: Vec<Reference>,
     /// Whether bases are fetched also where they are there.
     pub pull: bool,
+    /// The platform to build for; none: this machine's, which is the only one so far.
+    pub platform: Option<String>,
 }
 
 /// Builds an image. `context` is the client's archive, from its beginning, in a file without a name. Nothing is run.
@@ -54,6 +57,9 @@ pub struct Options {
 pub async fn build(images: Arc<dyn Images>, context: File, options: Options) -> Result<Digest, BuildError> {
     let file = if options.dockerfile.is_empty() { "Dockerfile".to_owned() } else { options.dockerfile.clone() };
     let at = |(line, why)| BuildError::Line { file: file.clone(), line, why };
+    if let Some(platform) = options.platform.as_deref().filter(|p| !p.is_empty()) {
+        platform::accept(platform).map_err(BuildError::Platform)?;
+    }
     let epoch = epoch(&options.args)?;
     let created = created(epoch);
     let (name, keeper) = (file.clone(), images.clone());

@@ -49,6 +49,9 @@ pub enum BuildError {
         /// The Dockerfile.
         file: String,
     },
+    /// Another platform than this machine's was asked for.
+    #[error("{0}")]
+    Platform(#[source] Why),
     /// The image was not kept.
     #[error("cannot {op}: {source}")]
     Port {

@@ -8,6 +8,7 @@
 //! need not be waited for; `recover` is what a new daemon does first. `pull` and `push` join the registry to the store.
 
 mod attach;
+mod build;
 mod container;
 mod create;
 mod engine;
@@ -56,6 +57,7 @@ mod wait;
 mod zones;
 
 pub use attach::{AttachOptions, Attached, Output, StdinSink};
+pub use build::{BuildLine, BuildOptions, BuildStream};
 pub use create::Created;
 pub use engine::{Engine, EngineOptions};
 pub use error::{EngineError, Kind};

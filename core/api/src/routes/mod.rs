@@ -1,6 +1,7 @@
 //! Every route of the API and the handler behind it. A verb has the same file name here, in the engine and in the CLI.
 
 mod attach;
+mod build;
 mod create;
 mod df;
 mod events;
@@ -96,6 +97,7 @@ fn images() -> Router<Engine> {
         .route("/images/json", get(images::list))
         .route("/images/create", post(pull::pull))
         .route("/images/prune", post(prune::images))
+        .route("/build", post(build::build))
         // Names hold slashes, so the verb is at the end of the rest.
         .route("/images/{*rest}", get(images::get).post(images::post).delete(images::remove))
 }
@@ -116,7 +118,7 @@ fn networks_and_volumes() -> Router<Engine> {
 
 /// Parts of the Docker Engine API that are not there yet: a client is told so, instead of "page not found".
 fn later() -> Router<Engine> {
-    const PATHS: [&str; 17] = [
+    const PATHS: [&str; 16] = [
         "/containers/{id}/stats",
         "/containers/{id}/archive",
         "/containers/{id}/attach/ws",
@@ -125,7 +127,6 @@ fn later() -> Router<Engine> {
         "/containers/{id}/pause",
         "/containers/{id}/unpause",
         "/containers/{id}/update",
-        "/build",
         "/build/prune",
         "/commit",
         "/distribution/{*name}",
