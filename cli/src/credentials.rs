@@ -8,6 +8,7 @@ use crate::{
 use davit_api_types::auth::{self, RegistryAuth};
 use serde_json::{Map, Value, json};
 use std::{
+    collections::BTreeMap,
     fs::{self, OpenOptions},
     io::{self, Write},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
@@ -28,16 +29,33 @@ fn key(registry: &str) -> &str {
 
 /// The credential for a registry; anonymous where there is none.
 pub(crate) fn find(home: &Path, registry: &str) -> Result<RegistryAuth> {
-    let docker = std::env::var_os("DOCKER_CONFIG")
-        .map(PathBuf::from)
-        .or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".docker")));
-    for dir in [Some(home.to_owned()), docker].into_iter().flatten() {
+    for dir in [Some(home.to_owned()), docker_config()].into_iter().flatten() {
         let file = read(&dir.join(FILE))?;
         if let Some(found) = in_file(&file, key(registry))? {
             return Ok(found);
         }
     }
     Ok(RegistryAuth { serveraddress: key(registry).to_owned(), ..RegistryAuth::default() })
+}
+
+/// All credentials that the user has, by registry: a build may need any of them for its bases.
+pub(crate) fn all(home: &Path) -> Result<BTreeMap<String, RegistryAuth>> {
+    let mut all = BTreeMap::new();
+    for dir in [Some(home.to_owned()), docker_config()].into_iter().flatten() {
+        let file = read(&dir.join(FILE))?;
+        let named = ["/auths", "/credHelpers"].into_iter().filter_map(|p| file.pointer(p)?.as_object());
+        for registry in named.flat_map(Map::keys) {
+            if let (false, Some(found)) = (all.contains_key(registry), in_file(&file, registry)?) {
+                all.insert(registry.clone(), found);
+            }
+        }
+    }
+    Ok(all)
+}
+
+fn docker_config() -> Option<PathBuf> {
+    let home = || Some(PathBuf::from(std::env::var_os("HOME")?).join(".docker"));
+    std::env::var_os("DOCKER_CONFIG").map(PathBuf::from).or_else(home)
 }
 
 fn in_file(file: &Value, key: &str) -> Result<Option<RegistryAuth>> {

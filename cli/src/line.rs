@@ -63,6 +63,7 @@ pub(crate) struct Options {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
     Attach(verbs::attach::Args),
+    Build(verbs::build::Args),
     Completion(verbs::completion::Args),
     #[command(subcommand)]
     Container(Container),
@@ -124,6 +125,7 @@ pub(crate) enum Container {
 /// Manage images
 #[derive(Debug, Subcommand)]
 pub(crate) enum Image {
+    Build(verbs::build::Args),
     Inspect(verbs::inspect::Args),
     #[command(visible_alias = "list")]
     Ls(verbs::images::Args),

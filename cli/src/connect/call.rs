@@ -1,5 +1,8 @@
 //! A request to the daemon, before it has a connection.
 
+use super::{Upload, upload::Payload};
+use bytes::Bytes;
+use http_body_util::{Either, Full};
 use hyper::Method;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
@@ -29,6 +32,7 @@ pub(crate) struct Call {
     query: Vec<(&'static str, String)>,
     pub(crate) headers: Vec<(&'static str, String)>,
     pub(crate) body: Option<Vec<u8>>,
+    upload: Option<Upload>,
     pub(crate) patience: Duration,
     /// Whether the path begins with the API's version.
     pub(crate) versioned: bool,
@@ -36,7 +40,16 @@ pub(crate) struct Call {
 
 impl Call {
     fn new(method: Method, path: String) -> Self {
-        Self { method, path, query: Vec::new(), headers: Vec::new(), body: None, patience: PATIENCE, versioned: true }
+        Self {
+            method,
+            path,
+            query: Vec::new(),
+            headers: Vec::new(),
+            body: None,
+            upload: None,
+            patience: PATIENCE,
+            versioned: true,
+        }
     }
 
     pub(crate) fn get(path: impl Into<String>) -> Self {
@@ -83,6 +96,20 @@ impl Call {
         // Our own request types have string keys only: they always serialise.
         self.body = Some(serde_json::to_vec(body).unwrap_or_default());
         self.header("content-type", "application/json".to_owned())
+    }
+
+    /// A body that is made while it is sent.
+    pub(crate) fn upload(mut self, upload: Upload) -> Self {
+        self.upload = Some(upload);
+        self
+    }
+
+    /// What goes on the wire.
+    pub(super) fn payload(&self) -> Payload {
+        match &self.upload {
+            Some(upload) => upload.body(),
+            None => Either::Left(Full::new(Bytes::from(self.body.clone().unwrap_or_default()))),
+        }
     }
 
     pub(crate) fn patience(mut self, patience: Duration) -> Self {

@@ -1,10 +1,10 @@
 //! Requests and answers.
 
-use super::{Autostart, Call, Host, dial};
+use super::{Autostart, Call, Host, dial, upload::Payload};
 use crate::error::{Error, Result};
 use bytes::{Bytes, BytesMut};
 use davit_api_types::{API_VERSION, failure::Failure, stream};
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Limited};
 use hyper::{Request, Response, StatusCode, body::Incoming, client::conn::http1, header};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
@@ -66,7 +66,7 @@ impl Client {
     async fn exchange(&self, call: Call) -> Result<Response<Incoming>> {
         let http = |source| Error::Http { request: name(&call), source };
         let stream = self.stream().await?;
-        let (mut sender, connection) = http1::handshake::<_, Full<Bytes>>(TokioIo::new(stream)).await.map_err(http)?;
+        let (mut sender, connection) = http1::handshake::<_, Payload>(TokioIo::new(stream)).await.map_err(http)?;
         // Ends with the answer; its errors arrive there too.
         tokio::spawn(connection.with_upgrades());
 
@@ -78,8 +78,7 @@ impl Client {
         for (key, value) in &call.headers {
             request = request.header(*key, value);
         }
-        let body = Full::new(Bytes::from(call.body.clone().unwrap_or_default()));
-        let request = request.body(body).map_err(|e| Error::usage(format!("{}: {e}", name(&call))))?;
+        let request = request.body(call.payload()).map_err(|e| Error::usage(format!("{}: {e}", name(&call))))?;
         let answer = sender.send_request(request).await.map_err(http)?;
 
         let status = answer.status();

@@ -10,9 +10,11 @@ mod client;
 mod host;
 mod tls;
 mod transport;
+mod upload;
 
 pub(crate) use autostart::{Autostart, Roots, start};
 pub(crate) use call::{Call, segment};
 pub(crate) use client::{Client, Hijacked};
 pub(crate) use host::{Host, TlsFiles};
 pub(crate) use transport::{Duplex, dial};
+pub(crate) use upload::Upload;

@@ -1,6 +1,7 @@
 //! The verbs, one a file: its flags, and what it does. The same names are in the daemon's API and engine.
 
 pub(crate) mod attach;
+pub(crate) mod build;
 pub(crate) mod completion;
 pub(crate) mod create;
 pub(crate) mod daemon;
@@ -64,6 +65,7 @@ pub(crate) fn dispatch(line: Line, out: &Printer) -> Result<Exit> {
 async fn ask(ctx: &Context, verb: Verb) -> Result<Exit> {
     match verb {
         Verb::Attach(args) | Verb::Container(Container::Attach(args)) => attach::run(ctx, args).await,
+        Verb::Build(args) | Verb::Image(Image::Build(args)) => build::run(ctx, args).await,
         Verb::Create(args) | Verb::Container(Container::Create(args)) => create::run(ctx, *args).await,
         Verb::Exec(args) | Verb::Container(Container::Exec(args)) => exec::run(ctx, args).await,
         Verb::Images(args) | Verb::Image(Image::Ls(args)) => images::run(ctx, args).await,
