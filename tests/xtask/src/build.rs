@@ -2,7 +2,7 @@
 
 use crate::{command, plugins, workspace};
 use anyhow::{Context, Result};
-use std::{env, fs, process::Command};
+use std::{env, fs, path::PathBuf, process::Command};
 
 /// What to leave out.
 #[derive(Debug, clap::Args)]
@@ -29,6 +29,36 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 /// Everything.
 pub(crate) fn all() -> Result<()> {
     run(&Options { plugins_only: false, binaries_only: false })
+}
+
+/// Everything with the tests' own dependencies, whose features would otherwise have the heavy crates compiled twice.
+pub(crate) fn for_tests() -> Result<()> {
+    command::step("building the programs and their tests (a first build takes several minutes)");
+    let mut cargo = Command::new(workspace::cargo());
+    cargo.args(["build", "--release", "--all-targets"]).current_dir(workspace::root()?);
+    command::run(&mut cargo, "the compiler's own words are above")?;
+    static_runtime()?;
+    plugins::run()
+}
+
+/// A copy of the programs and components for the tests: cargo may put others in their place while it tests.
+pub(crate) fn tested() -> Result<PathBuf> {
+    let (from, to) = (workspace::target_dir()?.join("release"), workspace::target_dir()?.join("tested"));
+    let plugins = workspace::components_dir()?;
+    fs::create_dir_all(to.join("plugins")).with_context(|| format!("cannot make the folder {}", to.display()))?;
+    let programs = ["davit", "davitd", "davit-runtime"].map(|name| (from.join(name), to.join(name)));
+    let mut copies = Vec::from(programs);
+    for entry in fs::read_dir(&plugins).with_context(|| format!("cannot read {}", plugins.display()))? {
+        let entry = entry?;
+        copies.push((entry.path(), to.join("plugins").join(entry.file_name())));
+    }
+    for (source, copy) in copies {
+        // Beside and renamed: a program that runs cannot be written to.
+        let beside = copy.with_extension("new");
+        fs::copy(&source, &beside).with_context(|| format!("cannot copy {}", source.display()))?;
+        fs::rename(&beside, &copy).with_context(|| format!("cannot rename to {}", copy.display()))?;
+    }
+    Ok(to)
 }
 
 fn binaries() -> Result<()> {

@@ -98,9 +98,10 @@ fn shown(plugin: PathBuf) -> Result<()> {
     let tables = quietly(std::process::Command::new("nft").args(["list", "tables"]))?;
     daemon.finish()?;
     drop(registry);
+    let tables = String::from_utf8_lossy(&tables.stdout).lines().filter(|l| l.contains(&tag)).count();
     done.step(format!(
-        "no mount, link, control group or process of daemon {tag} is left, and no table of its own ({} before)",
-        String::from_utf8_lossy(&tables.stdout).lines().filter(|l| l.contains(&tag)).count()
+        "the daemon has ended and its network is taken away ({tables} nft table): no mount, link, table, control group, \
+         process or folder of {tag} is left"
     ));
 
     println!("\nDone:");

@@ -2,6 +2,7 @@
 
 use crate::{plugins, workspace};
 use anyhow::{Context as _, Result};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use sha2::{Digest as _, Sha256};
 use std::{
     fs,
@@ -114,7 +115,8 @@ pub(super) fn build_own_plugin() -> Result<PathBuf> {
 
 /// A credential file as docker keeps it, readable by root alone.
 pub(super) fn write_credentials(path: &Path, registry: &str, user: &str, password: &str) -> Result<()> {
-    let auths = serde_json::json!({ "auths": { registry: { "username": user, "password": password } } });
+    let auth = STANDARD.encode(format!("{user}:{password}"));
+    let auths = serde_json::json!({ "auths": { registry: { "auth": auth } } });
     fs::write(path, serde_json::to_vec(&auths)?).with_context(|| format!("cannot write {}", path.display()))?;
     fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
     Ok(())
