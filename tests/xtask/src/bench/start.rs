@@ -124,7 +124,9 @@ pub(super) fn run(root: &Path, runs: u32, json: Option<&Path>) -> Result<()> {
         rows.extend(compare(measure, &field, runs, |_| measure.goal)?);
     }
     let bundle = Measure { name: "bundle", words: &["bench"], after: &[], goal: Some(1.0) };
-    rows.extend(compare(&bundle, &runtimes, runs, |peer| bundle.goal.filter(|_| peer.name.starts_with("crun")))?);
+    rows.extend(compare(&bundle, &runtimes, runs.saturating_mul(5), |peer| {
+        bundle.goal.filter(|_| peer.name.starts_with("crun"))
+    })?);
     row::print(&rows);
     if let Some(path) = json {
         row::write(&rows, path)?;
