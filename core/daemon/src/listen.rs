@@ -51,7 +51,9 @@ fn systemd() -> Result<Vec<Listening>> {
     let mut all = Vec::new();
     for index in 0..passed.len() {
         let listener = passed.take_unix_listener(index);
-        let Some(listener) = listener.context("fd://: a socket of systemd's is no unix stream socket")? else { continue };
+        let Some(listener) = listener.context("fd://: a socket of systemd's is no unix stream socket")? else {
+            continue;
+        };
         listener.set_nonblocking(true).context("fd://: a socket of systemd's")?;
         let listener = tokio::net::UnixListener::from_std(listener).context("fd://: a socket of systemd's")?;
         all.push(Listening { listener: Listener::Unix(listener), path: None });

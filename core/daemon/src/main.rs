@@ -68,7 +68,9 @@ async fn serve(options: &Options, places: &Places) -> Result<()> {
     };
     let loader = |state: Arc<dyn PluginState>| {
         let loader = policy::Loader::new(options, places, state);
-        loader.map(|l| Arc::new(l) as Arc<dyn PolicyLoader>).map_err(|e| EngineError::internal("starting", format!("{e:#}")))
+        loader
+            .map(|l| Arc::new(l) as Arc<dyn PolicyLoader>)
+            .map_err(|e| EngineError::internal("starting", format!("{e:#}")))
     };
     // First the data root, which only one daemon can have; then the socket, so that nobody meets one without an engine.
     let engine = Engine::open(engine_options, loader).await?;

@@ -21,7 +21,8 @@ impl Places {
         let beside = program.parent().unwrap_or(Path::new("/"));
         let plugins = match &options.plugin_dir {
             Some(dir) => dir.clone(),
-            None => first(&[beside.join("plugins"), PathBuf::from("/usr/lib/davit/plugins")]).unwrap_or(beside.join("plugins")),
+            None => first(&[beside.join("plugins"), PathBuf::from("/usr/lib/davit/plugins")])
+                .unwrap_or(beside.join("plugins")),
         };
         let runtime = match &options.runtime {
             Some(file) => file.clone(),

@@ -29,10 +29,8 @@ impl Loader {
     pub(crate) fn new(options: &Options, places: &Places, state: Arc<dyn PluginState>) -> Result<Self> {
         let services = Arc::new(DaemonServices::new(state)?);
         let mut host = HostOptions::new(options.data_root.join("plugins/compiled"), services.clone());
-        host.compiler = Some(CompilerProgram {
-            program: "/proc/self/exe".into(),
-            arguments: vec![crate::compile::WORD.into()],
-        });
+        host.compiler =
+            Some(CompilerProgram { program: "/proc/self/exe".into(), arguments: vec![crate::compile::WORD.into()] });
         let host = PluginHost::new(host).context("setting up the plugin host")?;
         Ok(Self { host, services, shipped: places.plugins.clone() })
     }
@@ -77,7 +75,9 @@ impl Loader {
 }
 
 fn wanted<T>(name: &str, kind: &str, port: Option<T>) -> Result<T, EngineError> {
-    port.ok_or_else(|| EngineError::invalid(format!("plugin {name} is not of kind {kind}, as the site's file wants it")))
+    port.ok_or_else(|| {
+        EngineError::invalid(format!("plugin {name} is not of kind {kind}, as the site's file wants it"))
+    })
 }
 
 #[async_trait]

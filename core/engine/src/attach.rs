@@ -50,7 +50,8 @@ impl Attached {
             Source::Log { follower, options, ends_before } => (follower, options, *ends_before),
         };
         loop {
-            let next = if options.stream { follower.next_of_run(ends_before).await? } else { follower.next(false).await? };
+            let next =
+                if options.stream { follower.next_of_run(ends_before).await? } else { follower.next(false).await? };
             match next {
                 Some(o) if (o.stream == 2 && !options.stderr) || (o.stream != 2 && !options.stdout) => {}
                 other => return Ok(other),

@@ -77,7 +77,8 @@ impl Engine {
         };
         let made = async {
             let (mounts, volumes) = self.resolve_mounts(&spec, &defaults).await?;
-            let root = self.inner.store.prepare_root(&driver, &id, &image.record.diff_ids).await.map_err(store_error)?;
+            let root =
+                self.inner.store.prepare_root(&driver, &id, &image.record.diff_ids).await.map_err(store_error)?;
             let labels = merged(defaults.labels.clone().unwrap_or_default(), &spec.labels);
             let exposed: BTreeSet<String> = defaults
                 .exposed_ports
@@ -208,7 +209,12 @@ mod tests {
     }
 
     fn image() -> ImageDefaults {
-        ImageDefaults { entrypoint: list(&["/e"]), cmd: list(&["c"]), env: list(&["PATH=/x", "A=1"]), ..Default::default() }
+        ImageDefaults {
+            entrypoint: list(&["/e"]),
+            cmd: list(&["c"]),
+            env: list(&["PATH=/x", "A=1"]),
+            ..Default::default()
+        }
     }
 
     #[test]

@@ -4,13 +4,13 @@ use crate::{
     EngineError, Kind,
     container::Container,
     events::Events,
+    log_watch::LogWatch,
     networks::Networks,
     plugin_state::{PluginState, SqlState},
     policy::{Policy, PolicyLoader},
     pull::Pulls,
     record::ContainerRecord,
     site::Site,
-    log_watch::LogWatch,
     tables,
 };
 use davit_model::id::{ContainerId, ObjectName};
@@ -62,6 +62,7 @@ pub(crate) struct Inner {
     pub(crate) containers: Containers,
     pub(crate) events: Events,
     pub(crate) log_watch: LogWatch,
+    pub(crate) zones: crate::zones::Zones,
     pub(crate) pulls: Pulls,
     pub(crate) loader: Arc<dyn PolicyLoader>,
     policy: RwLock<(Arc<Policy>, Arc<Site>)>,
@@ -88,7 +89,8 @@ impl Engine {
         let site = Site::read(&options.site_file)?;
         let root = options.data_root.clone();
         let store = tokio::task::spawn_blocking(move || Store::open(&root)).await;
-        let store = store.map_err(|e| EngineError::internal("opening the store", e))?.map_err(crate::images::store_error)?;
+        let store =
+            store.map_err(|e| EngineError::internal("opening the store", e))?.map_err(crate::images::store_error)?;
         let db = store.db().clone();
         db.migrate(tables::COMPONENT).await.map_err(tables::db_error)?;
         let instance = tables::fact(&db, "instance", || random().map(|b| hex(&b[..3])).unwrap_or_default()).await?;
@@ -116,6 +118,7 @@ impl Engine {
             containers: Containers::default(),
             events: Events::new(),
             log_watch: LogWatch::new()?,
+            zones: crate::zones::Zones::default(),
             pulls: Pulls::default(),
             loader,
             policy: RwLock::new((Arc::new(policy), Arc::new(site))),
@@ -125,6 +128,7 @@ impl Engine {
             options,
         };
         let engine = Self { inner: Arc::new(inner) };
+        engine.keep_zones();
         engine.recover().await?;
         Ok(engine)
     }

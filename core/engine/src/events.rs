@@ -32,9 +32,8 @@ impl EventFilter {
     /// Whether the event is wanted.
     pub fn matches(&self, event: &Event) -> bool {
         let (kind, action) = event.kind.split_once('.').unwrap_or((event.kind.as_str(), ""));
-        let one_of = |wanted: &[String], have: &[&str]| {
-            wanted.is_empty() || wanted.iter().any(|w| have.iter().any(|h| h == w))
-        };
+        let one_of =
+            |wanted: &[String], have: &[&str]| wanted.is_empty() || wanted.iter().any(|w| have.iter().any(|h| h == w));
         let attribute = |key: &str| event.attributes.get(key).map_or("", String::as_str);
         let label = |l: &String| match l.split_once('=') {
             Some((k, v)) => event.attributes.get(k).is_some_and(|have| have == v),

@@ -12,12 +12,7 @@ use crate::{
     supervise::AsyncReports,
 };
 use davit_model::{container::ContainerSpec, id::Caller};
-use davit_runtime::{
-    ExecSpec,
-    launcher::client::ExecRequest,
-    record::InitRecord,
-    report::Report,
-};
+use davit_runtime::{ExecSpec, launcher::client::ExecRequest, record::InitRecord, report::Report};
 use oci_spec::runtime as oci;
 use std::{
     os::fd::{AsFd as _, OwnedFd},

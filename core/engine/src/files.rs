@@ -3,12 +3,7 @@
 
 use crate::{Engine, EngineError, record::ContainerRecord};
 use davit_model::network::{Attachment, EndpointPlan};
-use std::{
-    fmt::Write as _,
-    io::Write as _,
-    net::IpAddr,
-    path::Path,
-};
+use std::{fmt::Write as _, io::Write as _, net::IpAddr, path::Path};
 
 impl Engine {
     /// Writes the files for a run with this endpoint.

@@ -95,7 +95,9 @@ impl ImageFilter {
             image.tags.iter().any(|tag| {
                 let bare = tag.rsplit_once(':').map_or(tag.as_str(), |(name, _)| name);
                 let pattern = crate::policy::Pattern::new(wanted.clone());
-                tag == wanted || bare == wanted || (wanted.contains('*') && (pattern.matches(tag) || pattern.matches(bare)))
+                tag == wanted
+                    || bare == wanted
+                    || (wanted.contains('*') && (pattern.matches(tag) || pattern.matches(bare)))
             })
         };
         self.label.iter().all(label)
@@ -174,9 +176,10 @@ impl Engine {
         let image = self.inner.store.resolve(name).await.map_err(store_error)?;
         let id = image.record.id.clone();
         self.admit(&image_operation("image.remove", caller, name, None)).await?;
-        let named: Option<Reference> = name.parse().ok().filter(|r| {
-            image.references.contains(r) || (r.digest().is_some() && image.repo_digests.contains(r))
-        });
+        let named: Option<Reference> = name
+            .parse()
+            .ok()
+            .filter(|r| image.references.contains(r) || (r.digest().is_some() && image.repo_digests.contains(r)));
         let only_name = |r: &Reference| r.digest().is_none() && image.references.len() > 1;
         if let Some(reference) = named.as_ref().filter(|r| only_name(r)) {
             self.inner.store.untag(reference).await.map_err(store_error)?;

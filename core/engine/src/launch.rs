@@ -165,7 +165,8 @@ impl Engine {
         };
         let asked = tokio::task::spawn_blocking(ask).await;
         let (reports, run_dir, open_stdin) = asked.map_err(|e| EngineError::internal("launching", e))??;
-        let prepared = tokio::time::timeout(PREPARE_DEADLINE, prepared(AsyncReports::new(reports)?, run_dir, open_stdin));
+        let prepared =
+            tokio::time::timeout(PREPARE_DEADLINE, prepared(AsyncReports::new(reports)?, run_dir, open_stdin));
         prepared.await.map_err(|_| EngineError::internal("launching", "the process did not prepare itself in time"))?
     }
 
@@ -212,7 +213,8 @@ impl Engine {
             }
         };
         let looked = tokio::task::spawn_blocking(look).await;
-        let Some((init, terminal, followed)) = looked.map_err(|e| EngineError::internal("looking at a run", e))?? else {
+        let Some((init, terminal, followed)) = looked.map_err(|e| EngineError::internal("looking at a run", e))??
+        else {
             return Ok(false);
         };
         let terminal = terminal.map(Terminal::new).transpose();
@@ -290,12 +292,10 @@ async fn prepared(reports: AsyncReports, run_dir: PathBuf, open_stdin: bool) -> 
         }
     }
     let pid = pid.ok_or_else(|| unexpected(None))?;
-    let init = rustix::process::Pid::from_raw(pid)
-        .ok_or_else(|| unexpected(None))
-        .and_then(|p| {
-            rustix::process::pidfd_open(p, rustix::process::PidfdFlags::empty())
-                .map_err(|e| EngineError::internal("opening the container's process", e))
-        })?;
+    let init = rustix::process::Pid::from_raw(pid).ok_or_else(|| unexpected(None)).and_then(|p| {
+        rustix::process::pidfd_open(p, rustix::process::PidfdFlags::empty())
+            .map_err(|e| EngineError::internal("opening the container's process", e))
+    })?;
     Ok(Launched { pid, init, reports, terminal, run_dir, open_stdin })
 }
 

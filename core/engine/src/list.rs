@@ -90,9 +90,8 @@ impl Engine {
         };
         let (before, since) = (made(&filter.before)?, made(&filter.since)?);
         let mut found: Vec<ContainerRecord> = self.inner.containers.all().iter().map(|c| c.record()).collect();
-        found.retain(|r| {
-            filter.wants(r) && before.is_none_or(|t| r.created < t) && since.is_none_or(|t| r.created > t)
-        });
+        found
+            .retain(|r| filter.wants(r) && before.is_none_or(|t| r.created < t) && since.is_none_or(|t| r.created > t));
         found.sort_by(|a, b| b.created.cmp(&a.created).then_with(|| a.id.cmp(&b.id)));
         found.truncate(filter.limit.unwrap_or(usize::MAX));
         Ok(found)

@@ -7,11 +7,8 @@ impl Engine {
     /// Checks a credential; answers Docker's words for success.
     pub async fn login(&self, caller: &Caller, credential: Credential) -> Result<String, EngineError> {
         let registry = credential.server.clone();
-        let session = davit_registry::Session::new(
-            self.inner.policy().auth_for(&registry)?,
-            caller.clone(),
-            Some(credential),
-        );
+        let session =
+            davit_registry::Session::new(self.inner.policy().auth_for(&registry)?, caller.clone(), Some(credential));
         self.inner.registry.login(&session, &registry).await.map_err(registry_error)?;
         Ok("Login Succeeded".to_owned())
     }

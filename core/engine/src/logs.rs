@@ -178,8 +178,7 @@ impl Engine {
         let follow = options.follow;
         let tail = options.tail;
         let follower = Follower::new(self, container, false)?;
-        let mut stream =
-            LogStream { tty, options, follower, ready: VecDeque::new(), lines: [None, None], done: false };
+        let mut stream = LogStream { tty, options, follower, ready: VecDeque::new(), lines: [None, None], done: false };
         if let Some(tail) = tail {
             stream.options.follow = false;
             let mut last = VecDeque::new();

@@ -4,14 +4,14 @@ use crate::{EngineError, engine::random};
 use davit_model::id::ObjectName;
 
 const ADJECTIVES: [&str; 32] = [
-    "able", "ample", "bold", "brave", "bright", "brisk", "calm", "clear", "deep", "eager", "early", "even", "fair", "fast",
-    "firm", "fresh", "gentle", "glad", "keen", "light", "merry", "mild", "neat", "plain", "proud", "quick", "quiet",
-    "ready", "sharp", "steady", "swift", "warm",
+    "able", "ample", "bold", "brave", "bright", "brisk", "calm", "clear", "deep", "eager", "early", "even", "fair",
+    "fast", "firm", "fresh", "gentle", "glad", "keen", "light", "merry", "mild", "neat", "plain", "proud", "quick",
+    "quiet", "ready", "sharp", "steady", "swift", "warm",
 ];
 const NOUNS: [&str; 32] = [
-    "anchor", "barge", "beacon", "bilge", "boom", "bosun", "bow", "buoy", "cabin", "cleat", "coast", "cutter", "dinghy",
-    "dock", "ferry", "fluke", "galley", "gull", "harbor", "helm", "hull", "jetty", "keel", "lagoon", "mast", "oar", "pier",
-    "reef", "rudder", "sail", "tide", "wharf",
+    "anchor", "barge", "beacon", "bilge", "boom", "bosun", "bow", "buoy", "cabin", "cleat", "coast", "cutter",
+    "dinghy", "dock", "ferry", "fluke", "galley", "gull", "harbor", "helm", "hull", "jetty", "keel", "lagoon", "mast",
+    "oar", "pier", "reef", "rudder", "sail", "tide", "wharf",
 ];
 
 /// A name; after a few attempts that were taken, with a number behind it.

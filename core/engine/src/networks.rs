@@ -176,9 +176,8 @@ impl Engine {
         let id = new_id()?;
         let made = async {
             let plan = driver.plan_network(&request, &networks.leases.for_owner(&id, &[])).await?;
-            let checked = Plan::proposed(plan)
-                .check(|p| check::network(p, &networks.grants()))
-                .map_err(network_error)?;
+            let checked =
+                Plan::proposed(plan).check(|p| check::network(p, &networks.grants())).map_err(network_error)?;
             let mut entry = None;
             let journalled = checked.journal_async(async |p: &NetworkPlan| {
                 entry = Some(self.journal(NETWORK, &id, p).await?);
@@ -224,8 +223,8 @@ impl Engine {
 
     /// Undoes a journalled network.
     pub(crate) async fn undo_network(&self, entry: &Entry) -> Result<(), EngineError> {
-        let plan: NetworkPlan = serde_json::from_value(entry.body.clone())
-            .map_err(|e| EngineError::internal("reading the journal", e))?;
+        let plan: NetworkPlan =
+            serde_json::from_value(entry.body.clone()).map_err(|e| EngineError::internal("reading the journal", e))?;
         let (host, id) = (self.inner.networks.host.clone(), entry.object.clone());
         blocking("unmaking a network", move || host.undo_network(&id, &plan)).await?;
         Ok(self.inner.networks.leases.release(&entry.object).await?)

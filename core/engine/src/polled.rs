@@ -1,6 +1,9 @@
 //! Descriptors that tokio polls.
 
-#![allow(deprecated, reason = "AsyncFd's other constructors are unsafe, for types that change their descriptor; `Fd` cannot")]
+#![allow(
+    deprecated,
+    reason = "AsyncFd's other constructors are unsafe, for types that change their descriptor; `Fd` cannot"
+)]
 
 use std::{
     io,

@@ -2,12 +2,7 @@
 //! client skips what has been overtaken; nobody holds anybody up, and nothing piles up.
 
 use crate::EngineError;
-use std::{
-    collections::VecDeque,
-    future::Future,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::VecDeque, future::Future, sync::Arc, time::Duration};
 use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 

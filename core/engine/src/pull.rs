@@ -11,11 +11,11 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use davit_model::{auth::Credential, id::Caller, reference::Reference};
 use davit_registry::{BlobSink, Descriptor, ErrorKind, Platform, Registry, Session};
-use futures_util::future::BoxFuture;
 use davit_store::{
     BlobWriter, LayerSource, Lease, StoreError,
     image::{Config, Manifest},
 };
+use futures_util::future::BoxFuture;
 use std::{
     collections::BTreeMap,
     io,
@@ -53,7 +53,8 @@ impl Engine {
         let platform = platform.map_err(|e| EngineError::invalid(format!("invalid platform: {e}")))?;
         self.admit(&image_operation("image.pull", caller, &reference.familiar(), reference.digest().cloned())).await?;
         let session = Session::new(self.inner.policy().auth(reference)?, caller.clone(), credential.clone());
-        let wanted = Wanted { reference: reference.clone(), platform: platform.clone(), caller: caller.clone(), credential };
+        let wanted =
+            Wanted { reference: reference.clone(), platform: platform.clone(), caller: caller.clone(), credential };
         let mut pulls = self.inner.pulls.0.lock().unwrap_or_else(PoisonError::into_inner);
         pulls.retain(|(_, _, interest)| interest.strong_count() > 0);
         let same = pulls.iter().find(|(w, _, _)| *w == wanted);
@@ -93,12 +94,8 @@ impl Pull {
         let resolved = self.engine.inner.registry.resolve(&self.session, reference, self.platform.as_ref()).await;
         let resolved = resolved.map_err(registry_error)?;
         self.board.head(&tag_of(reference), format!("Pulling from {}", reference.repository()));
-        let known = image_operation(
-            "image.pull",
-            &self.caller,
-            &reference.familiar(),
-            Some(resolved.document.digest.clone()),
-        );
+        let known =
+            image_operation("image.pull", &self.caller, &reference.familiar(), Some(resolved.document.digest.clone()));
         self.engine.admit(&known).await?;
         let manifest = Manifest::parse(Some(&resolved.document.media_type), resolved.document.bytes.to_vec());
         let manifest = manifest.map_err(store_error)?;
@@ -106,7 +103,10 @@ impl Pull {
         let lease = store.lease(&format!("pull {}", reference.familiar())).await.map_err(store_error)?;
         let config = self.config(&lease, &manifest).await?;
         let fresh = self.layers(&driver, &lease, &manifest, &config).await?;
-        store.put_image(&manifest, std::slice::from_ref(reference), true, Some(&resolved.digest)).await.map_err(store_error)?;
+        store
+            .put_image(&manifest, std::slice::from_ref(reference), true, Some(&resolved.digest))
+            .await
+            .map_err(store_error)?;
         lease.release().await.map_err(store_error)?;
         self.board.foot(format!("Digest: {}", resolved.digest));
         let newer = fresh || before.as_ref() != Some(&config.digest);

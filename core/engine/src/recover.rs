@@ -38,7 +38,7 @@ impl Engine {
         self.free_orphaned_leases().await?;
         self.clear_strangers().await;
         for network in self.inner.networks.made() {
-            self.write_zone(&network.id).await;
+            self.inner.zones.stale(&network.id);
         }
         Ok(())
     }
@@ -65,8 +65,8 @@ impl Engine {
     }
 
     async fn settle_endpoint(&self, entry: &Entry) -> Result<(), EngineError> {
-        let body: EndpointEntry = serde_json::from_value(entry.body.clone())
-            .map_err(|e| EngineError::internal("reading the journal", e))?;
+        let body: EndpointEntry =
+            serde_json::from_value(entry.body.clone()).map_err(|e| EngineError::internal("reading the journal", e))?;
         let on_record = self
             .inner
             .containers
@@ -129,10 +129,8 @@ impl Engine {
         let work = move || {
             let known: Vec<KnownNetwork<'_>> =
                 networks.iter().map(|n| KnownNetwork { id: &n.id, plan: &n.plan }).collect();
-            let namespaces: Vec<Option<std::fs::File>> = running
-                .iter()
-                .map(|r| std::fs::File::open(format!("/proc/{}/ns/net", r.state.pid)).ok())
-                .collect();
+            let namespaces: Vec<Option<std::fs::File>> =
+                running.iter().map(|r| std::fs::File::open(format!("/proc/{}/ns/net", r.state.pid)).ok()).collect();
             let endpoints: Vec<KnownEndpoint<'_>> = running
                 .iter()
                 .zip(&namespaces)

@@ -23,11 +23,7 @@ impl Engine {
             other => other?,
         }
         let container = self.inner.containers.find(name)?;
-        self.publish(
-            "container.restart",
-            container.id.as_str(),
-            crate::create::event_attributes(&container.record()),
-        );
+        self.publish("container.restart", container.id.as_str(), crate::create::event_attributes(&container.record()));
         Ok(())
     }
 }

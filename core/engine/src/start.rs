@@ -80,7 +80,7 @@ impl Engine {
         self.inner.save(&saved).await?;
         self.endpoint_recorded(&endpoint).await?;
         self.publish("container.start", container.id.as_str(), event_attributes(&saved));
-        self.write_zone(&endpoint.record.network).await;
+        self.inner.zones.stale(&endpoint.record.network);
         Ok(())
     }
 

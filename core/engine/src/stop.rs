@@ -22,8 +22,7 @@ impl Engine {
     ) -> Result<(), EngineError> {
         let container = self.inner.containers.find(name)?;
         self.admit(&crate::lifecycle::container_operation("container.stop", caller, &container.record())?).await?;
-        let (stop_signal, own_timeout) =
-            container.read(|r| (r.process.stop_signal.clone(), r.spec.stop_timeout));
+        let (stop_signal, own_timeout) = container.read(|r| (r.process.stop_signal.clone(), r.spec.stop_timeout));
         let signal = parse_signal(signal.filter(|s| !s.is_empty()).unwrap_or(&stop_signal))?;
         container.change(|r| r.state.stopped_by_hand = true);
         let Some(live) = container.live() else {

@@ -18,12 +18,7 @@ use davit_runtime::{
     report::{Ask, Report, Reports},
 };
 use rustix::process::{Signal, pidfd_send_signal};
-use std::{
-    os::fd::OwnedFd,
-    path::PathBuf,
-    sync::Arc,
-    time::Duration,
-};
+use std::{os::fd::OwnedFd, path::PathBuf, sync::Arc, time::Duration};
 use tokio::net::unix::pipe;
 
 /// A run that this daemon follows.
@@ -141,9 +136,9 @@ impl Live {
 
     pub(crate) async fn resize(&self, rows: u16, cols: u16) -> Result<(), EngineError> {
         match &self.terminal {
-            Some(terminal) => terminal
-                .resize(rows, cols)
-                .map_err(|e| EngineError::internal("resizing the terminal", e)),
+            Some(terminal) => {
+                terminal.resize(rows, cols).map_err(|e| EngineError::internal("resizing the terminal", e))
+            }
             None => Ok(()),
         }
     }
@@ -244,7 +239,7 @@ impl Engine {
         container.ended(WaitResult { code: saved.state.exit_code, error: None });
         self.after_exit(&saved).await;
         if let Some(endpoint) = &before.endpoint {
-            self.write_zone(&endpoint.network).await;
+            self.inner.zones.stale(&endpoint.network);
         }
         if let Some(delay) = delay {
             self.restart_later(container, delay);

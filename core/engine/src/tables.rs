@@ -59,7 +59,8 @@ pub(crate) fn db_error(e: DbError) -> EngineError {
 pub(crate) async fn put<R: Row>(db: &Db, row: &R) -> Result<(), EngineError> {
     let json = serde_json::to_string(row).map_err(|e| EngineError::internal("writing a record", e))?;
     let key = row.key().to_owned();
-    let sql = format!("INSERT INTO {} (id, record) VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE SET record = ?2", R::TABLE);
+    let sql =
+        format!("INSERT INTO {} (id, record) VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE SET record = ?2", R::TABLE);
     db.write(R::DURABILITY, move |c| {
         c.prepare_cached(&sql)?.execute(params![key, json])?;
         Ok::<_, DbError>(())
@@ -92,7 +93,8 @@ pub(crate) async fn all<R: Row>(db: &Db) -> Result<Vec<R>, EngineError> {
         .await
         .map_err(db_error)?;
     let read = |json: &String| {
-        serde_json::from_str(json).map_err(|e| EngineError::internal(&format!("a record of {} is damaged", R::TABLE), e))
+        serde_json::from_str(json)
+            .map_err(|e| EngineError::internal(&format!("a record of {} is damaged", R::TABLE), e))
     };
     rows.iter().map(read).collect()
 }

@@ -1,16 +1,53 @@
-//! Zone files for the resolver: who is on which network under which names. Written anew whenever somebody comes or goes;
-//! the resolver watches the folder.
+//! Zone files for the resolver: who is on which network under which names. Written anew whenever somebody comes or goes,
+//! by one task that coalesces what comes at once; the resolver watches the folder.
 
 use crate::{Engine, record::Status};
 use davit_runtime::names::Zone;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     net::{IpAddr, SocketAddr},
+    sync::{Mutex, PoisonError},
 };
+use tokio::sync::Notify;
+
+/// Networks whose zones are to be written.
+#[derive(Debug, Default)]
+pub(crate) struct Zones {
+    stale: Mutex<BTreeSet<String>>,
+    told: Notify,
+}
+
+impl Zones {
+    /// Somebody came to this network or left it.
+    pub(crate) fn stale(&self, network: &str) {
+        self.stale.lock().unwrap_or_else(PoisonError::into_inner).insert(network.to_owned());
+        self.told.notify_one();
+    }
+
+    fn take(&self) -> BTreeSet<String> {
+        std::mem::take(&mut *self.stale.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
 
 impl Engine {
+    /// Writes zones as they become stale, until the engine closes.
+    pub(crate) fn keep_zones(&self) {
+        let engine = self.clone();
+        self.inner.tasks.spawn(async move {
+            loop {
+                tokio::select! {
+                    () = engine.inner.closing.cancelled() => return,
+                    () = engine.inner.zones.told.notified() => {}
+                }
+                for network in engine.inner.zones.take() {
+                    engine.write_zone(&network).await;
+                }
+            }
+        });
+    }
+
     /// Writes the zone of a network. What fails is logged: names are a convenience, and the next change tries again.
-    pub(crate) async fn write_zone(&self, network: &str) {
+    async fn write_zone(&self, network: &str) {
         let Some(record) = self.inner.networks.made().into_iter().find(|r| r.id == network) else { return };
         let listen: Vec<IpAddr> = record.plan.subnets.iter().map(|s| davit_network::gateway(&s.net)).collect();
         if listen.is_empty() {

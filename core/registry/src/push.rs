@@ -10,7 +10,7 @@ use crate::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use davit_model::{digest::Digest, reference::Reference};
-use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
+use futures_util::{Stream, StreamExt as _, TryStreamExt as _, future::BoxFuture, stream};
 use reqwest::{Method, header::CONTENT_TYPE};
 use std::{collections::BTreeSet, fmt, io, pin::Pin};
 
@@ -74,7 +74,7 @@ impl Registry {
             }
             let target = &target;
             // Boxed one by one: a closure over borrowed blobs is not general enough for callers that spawn this.
-            let mut work: Vec<Pin<Box<dyn Future<Output = Result<(), ErrorKind>> + Send + '_>>> = Vec::new();
+            let mut work: Vec<BoxFuture<'_, Result<(), ErrorKind>>> = Vec::new();
             for blob in blobs {
                 work.push(Box::pin(self.push_blob(session, target, blob, source, progress)));
             }

@@ -89,7 +89,7 @@ fn bad_requests_are_told_in_one_line_and_leave_nothing() -> Result<()> {
         (vec!["run", "--rm", "UPPER/case"], 125, "invalid reference format"),
         (vec!["run", "--rm", "--memory", "lots", "IMAGE"], 125, "lots"),
         (vec!["run", "--rm", "--network", "nosuch", "IMAGE", "true"], 125, "nosuch"),
-        (vec!["run", "--rm", "-u", "nobodyhere", "IMAGE", "true"], 126, "nobodyhere"),
+        (vec!["run", "--rm", "-u", "nobodyhere", "IMAGE", "true"], 125, "nobodyhere"),
         (vec!["rm", "nosuch"], 1, "No such container: nosuch"),
         (vec!["inspect", "nosuch"], 1, "nosuch"),
     ] {

@@ -78,6 +78,7 @@ pub(crate) struct HostConfig {
     pub(crate) userns_mode: Option<String>,
     pub(crate) cgroupns_mode: Option<String>,
     pub(crate) runtime: Option<String>,
+    pub(crate) storage_opt: Option<BTreeMap<String, String>>,
     pub(crate) isolation: Option<String>,
     pub(crate) log_config: Option<LogConfig>,
     pub(crate) memory: Option<i64>,

@@ -24,7 +24,8 @@ pub(crate) fn all(record: &ContainerRecord, files: &Path) -> Result<Vec<Mount>, 
         mounts.push(bind("/dev/shm", "/dev/shm", false, "rprivate")?);
     }
     let taken = |target: &str| record.mounts.iter().any(|m| m.target == target);
-    for (name, target) in [("resolv.conf", "/etc/resolv.conf"), ("hostname", "/etc/hostname"), ("hosts", "/etc/hosts")] {
+    for (name, target) in [("resolv.conf", "/etc/resolv.conf"), ("hostname", "/etc/hostname"), ("hosts", "/etc/hosts")]
+    {
         if !taken(target) {
             let source = files.join(name);
             mounts.push(bind(&source.display().to_string(), target, false, "rprivate")?);
@@ -96,7 +97,16 @@ fn tmpfs(target: &str, options: &str) -> Result<Mount, EngineError> {
             Some(("uid" | "gid", v)) => number(v),
             None => matches!(
                 option,
-                "rw" | "ro" | "exec" | "noexec" | "suid" | "nosuid" | "dev" | "nodev" | "noatime" | "relatime" | "strictatime"
+                "rw" | "ro"
+                    | "exec"
+                    | "noexec"
+                    | "suid"
+                    | "nosuid"
+                    | "dev"
+                    | "nodev"
+                    | "noatime"
+                    | "relatime"
+                    | "strictatime"
             ),
             _ => false,
         };

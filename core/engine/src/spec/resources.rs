@@ -35,7 +35,9 @@ fn memory(limits: &davit_model::container::Limits) -> Result<oci::LinuxMemory, E
     }
     match (limits.memory_swap, limits.memory) {
         (Some(_), None) => {
-            return Err(EngineError::invalid("You should always set the Memory limit when using Memoryswap limit, see usage"));
+            return Err(EngineError::invalid(
+                "You should always set the Memory limit when using Memoryswap limit, see usage",
+            ));
         }
         (Some(swap), Some(limit)) if swap > 0 && swap < bytes(limit) => {
             return Err(EngineError::invalid("Minimum memoryswap limit should be larger than memory limit, see usage"));
