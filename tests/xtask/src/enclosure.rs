@@ -2,7 +2,7 @@
 //! reaches the machine's network or another Davit, and the last of it goes with the first process. What is shared with
 //! the machine is the folder that the caller gives, and control groups; these the caller removes.
 
-use crate::command;
+use crate::{command, workspace};
 use anyhow::{Context as _, Result, bail};
 use davit_fixtures::leftovers;
 use nix::{
@@ -15,7 +15,6 @@ use nix::{
     unistd::Pid,
 };
 use std::{
-    env,
     ffi::OsString,
     fs,
     path::Path,
@@ -45,7 +44,7 @@ pub(crate) fn run(words: &[OsString], work: tempfile::TempDir) -> Result<()> {
     let mut inside = Command::new("unshare");
     inside
         .args(["--pid", "--fork", "--kill-child", "--mount-proc", "--mount", "--net", "--ipc", "--"])
-        .arg(env::current_exe().context("cannot find this program")?)
+        .arg(workspace::this_program()?)
         .args(["enclosed", "--"])
         .args(words)
         .env("TMPDIR", work.path());
@@ -97,7 +96,8 @@ pub(crate) fn first(options: &Options) -> Result<()> {
     }
     ending().thread_unblock()?;
     command::run(Command::new("ip").args(["link", "set", "lo", "up"]), "the package iproute2 brings ip")?;
-    let verb = Command::new(env::current_exe()?).args(&options.words).spawn().context("cannot start the verb")?;
+    let verb =
+        Command::new(workspace::this_program()?).args(&options.words).spawn().context("cannot start the verb")?;
     let verb = Pid::from_raw(i32::try_from(verb.id())?);
     loop {
         match wait() {

@@ -28,6 +28,13 @@ pub(crate) fn cargo() -> PathBuf {
     env::var_os("CARGO").map_or_else(|| PathBuf::from("cargo"), PathBuf::from)
 }
 
+/// This program, to start it again. A build that ran meanwhile may have put a newer one in its place.
+pub(crate) fn this_program() -> Result<PathBuf> {
+    let path = env::current_exe().context("cannot find this program")?;
+    let text = path.to_string_lossy();
+    Ok(text.strip_suffix(" (deleted)").map_or_else(|| path.clone(), PathBuf::from))
+}
+
 /// A compiler name from `RUSTC`, else the one on the path.
 pub(crate) fn rustc() -> PathBuf {
     env::var_os("RUSTC").map_or_else(|| PathBuf::from("rustc"), PathBuf::from)
