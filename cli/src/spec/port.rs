@@ -60,7 +60,8 @@ fn one(flag: &str) -> Option<Vec<(String, PortBinding)>> {
     }
     let inside = range(inside)?;
     let outside: Vec<String> = match outside {
-        "" => inside.clone().map(|_| String::new()).collect(),
+        // 0 is Docker's other way to leave the choice to the engine.
+        "" | "0" => inside.clone().map(|_| String::new()).collect(),
         // A range outside for one port inside: the daemon takes a free one of it.
         text if inside.len() == 1 && text.contains('-') => {
             range(text)?;
@@ -96,6 +97,7 @@ mod tests {
             ("8080:80/udp", "|8080->80/udp"),
             ("127.0.0.1:8080:80", "127.0.0.1|8080->80/tcp"),
             ("127.0.0.1::80", "127.0.0.1|->80/tcp"),
+            ("127.0.0.1:0:80", "127.0.0.1|->80/tcp"),
             ("[::1]:8080:80", "::1|8080->80/tcp"),
             ("8000-8001:80-81", "|8000->80/tcp |8001->81/tcp"),
             ("8000-9000:80", "|8000-9000->80/tcp"),

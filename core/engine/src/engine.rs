@@ -142,7 +142,9 @@ impl Engine {
             tracing::warn!("work is still under way after {} s; the next start finishes it", patience.as_secs());
         }
         self.inner.launcher.close();
-        self.inner.resolver.close();
+        if !self.inner.containers.all().iter().any(|c| c.read(|r| r.state.status.has_process())) {
+            self.inner.resolver.close();
+        }
     }
 }
 

@@ -1,17 +1,60 @@
-//! The resolver process: started when the first zone is written, and again when it was killed.
+//! The resolver process: started when the first zone is written, and again when it was killed. One that outlived an
+//! earlier daemon is kept: containers go on resolving names while no daemon is there.
 
+use crate::EngineError;
+use davit_runtime::record::InitRecord;
+use rustix::{
+    event::{PollFd, PollFlags, Timespec},
+    process::{Signal, pidfd_send_signal},
+};
 use std::{
+    io,
+    os::fd::OwnedFd,
     path::PathBuf,
     process::{Child, Command, Stdio},
     sync::{Mutex, PoisonError},
 };
 
-/// The one resolver of this daemon.
+/// The one resolver of this data root.
 #[derive(Debug)]
 pub(crate) struct ResolverSlot {
     binary: PathBuf,
     exec_root: PathBuf,
-    current: Mutex<Option<Child>>,
+    current: Mutex<Option<Resolver>>,
+}
+
+#[derive(Debug)]
+enum Resolver {
+    /// This daemon's child.
+    Ours(Child),
+    /// An earlier daemon's.
+    Inherited(OwnedFd),
+}
+
+impl Resolver {
+    fn runs(&mut self) -> bool {
+        match self {
+            Self::Ours(child) => matches!(child.try_wait(), Ok(None)),
+            Self::Inherited(process) => {
+                // A pidfd is readable once its process has ended (pidfd_open(2)).
+                let mut polls = [PollFd::new(process, PollFlags::IN)];
+                let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+                matches!(rustix::event::poll(&mut polls, Some(&now)), Ok(0))
+            }
+        }
+    }
+
+    fn end(self) {
+        match self {
+            Self::Ours(mut child) => {
+                let _ = child.kill();
+                let _ = child.wait();
+            }
+            Self::Inherited(process) => {
+                let _ = pidfd_send_signal(&process, Signal::KILL);
+            }
+        }
+    }
 }
 
 impl ResolverSlot {
@@ -22,24 +65,60 @@ impl ResolverSlot {
     /// Starts it where it does not run.
     pub(crate) fn ensure(&self) {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        if current.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(None))) {
+        if current.as_mut().is_some_and(Resolver::runs) {
             return;
         }
+        *current = match self.inherited().map(Resolver::Inherited) {
+            Some(resolver) => Some(resolver),
+            None => match self.start() {
+                Ok(child) => Some(Resolver::Ours(child)),
+                Err(e) => {
+                    tracing::warn!("names of containers are not resolved: {e}");
+                    None
+                }
+            },
+        };
+    }
+
+    /// The file that says which process it is.
+    fn record(&self) -> PathBuf {
+        self.exec_root.join("names.json")
+    }
+
+    fn inherited(&self) -> Option<OwnedFd> {
+        let record: InitRecord = serde_json::from_slice(&std::fs::read(self.record()).ok()?).ok()?;
+        record.open().ok().flatten()
+    }
+
+    fn start(&self) -> Result<Child, EngineError> {
+        let failed = |e: io::Error| EngineError::internal(&self.binary.display().to_string(), e);
         let mut command = Command::new(&self.binary);
         command.arg("names").arg("--exec-root").arg(&self.exec_root);
         command.env_clear().current_dir("/").stdin(Stdio::null()).stdout(Stdio::null());
-        match command.spawn() {
-            Ok(child) => *current = Some(child),
-            Err(e) => tracing::warn!("names of containers are not resolved: {}: {e}", self.binary.display()),
-        }
-    }
-
-    /// Ends it: without a daemon nobody keeps its zones.
-    pub(crate) fn close(&self) {
-        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(mut child) = current.take() {
+        let mut child = command.spawn().map_err(failed)?;
+        let written = i32::try_from(child.id())
+            .map_err(io::Error::other)
+            .and_then(InitRecord::of)
+            .and_then(|record| serde_json::to_vec(&record).map_err(io::Error::other))
+            .and_then(|json| std::fs::write(self.record(), json));
+        if let Err(e) = written {
+            // One that no later daemon could find must not be.
             let _ = child.kill();
             let _ = child.wait();
+            return Err(failed(e));
         }
+        Ok(child)
+    }
+
+    /// Ends it: for a daemon that leaves no container behind.
+    pub(crate) fn close(&self) {
+        self.current
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+            .or_else(|| self.inherited().map(Resolver::Inherited))
+            .into_iter()
+            .for_each(Resolver::end);
+        let _ = std::fs::remove_file(self.record());
     }
 }
