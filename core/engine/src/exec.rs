@@ -197,10 +197,9 @@ impl Engine {
                 relays.spawn(relay(pipe, stream, sink(wanted)));
             }
         }
-        drop(output);
         let attributes = event_attributes(&exec.container.record());
         self.publish("container.exec_start", exec.container.id.as_str(), attributes);
-        self.inner.tasks.spawn(follow(self.clone(), exec.clone(), ours.reports, relays));
+        self.inner.tasks.spawn(follow(self.clone(), exec.clone(), ours.reports, relays, output));
         Ok(attach.then(|| Attached::of_exec(&exec, pieces)))
     }
 
@@ -310,6 +309,7 @@ async fn follow(
     exec: Arc<Exec>,
     reports: AsyncReports,
     mut relays: tokio::task::JoinSet<std::io::Result<()>>,
+    output: mpsc::Sender<Output>,
 ) {
     let code = loop {
         match reports.next().await {
@@ -318,8 +318,10 @@ async fn follow(
             Ok(None) | Err(_) => break 255,
         }
     };
-    // The status is known before the client sees the end of the output: it asks for it right then.
+    // The client asks for the status as soon as the output ends, and the pipes close a moment before the monitor
+    // tells: so this end of the output stays open until the status is there.
     exec.state().exit_code = Some(code);
+    drop(output);
     let drained = async { while relays.join_next().await.is_some() {} };
     let _ = tokio::time::timeout(DRAIN, drained).await;
     relays.abort_all();

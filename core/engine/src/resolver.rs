@@ -1,14 +1,12 @@
 //! The resolver process: started when the first zone is written, and again when it was killed. One that outlived an
 //! earlier daemon is kept: containers go on resolving names while no daemon is there.
 
-use crate::EngineError;
-use davit_runtime::record::InitRecord;
+use davit_runtime::names;
 use rustix::{
     event::{PollFd, PollFlags, Timespec},
     process::{Signal, pidfd_send_signal},
 };
 use std::{
-    io,
     os::fd::OwnedFd,
     path::PathBuf,
     process::{Child, Command, Stdio},
@@ -68,57 +66,29 @@ impl ResolverSlot {
         if current.as_mut().is_some_and(Resolver::runs) {
             return;
         }
-        *current = match self.inherited().map(Resolver::Inherited) {
+        *current = match names::holder(&self.exec_root).map(Resolver::Inherited) {
             Some(resolver) => Some(resolver),
             None => match self.start() {
                 Ok(child) => Some(Resolver::Ours(child)),
                 Err(e) => {
-                    tracing::warn!("names of containers are not resolved: {e}");
+                    tracing::warn!("names of containers are not resolved: {}: {e}", self.binary.display());
                     None
                 }
             },
         };
     }
 
-    /// The file that says which process it is.
-    fn record(&self) -> PathBuf {
-        self.exec_root.join("names.json")
-    }
-
-    fn inherited(&self) -> Option<OwnedFd> {
-        let record: InitRecord = serde_json::from_slice(&std::fs::read(self.record()).ok()?).ok()?;
-        record.open().ok().flatten()
-    }
-
-    fn start(&self) -> Result<Child, EngineError> {
-        let failed = |e: io::Error| EngineError::internal(&self.binary.display().to_string(), e);
+    fn start(&self) -> std::io::Result<Child> {
         let mut command = Command::new(&self.binary);
         command.arg("names").arg("--exec-root").arg(&self.exec_root);
-        command.env_clear().current_dir("/").stdin(Stdio::null()).stdout(Stdio::null());
-        let mut child = command.spawn().map_err(failed)?;
-        let written = i32::try_from(child.id())
-            .map_err(io::Error::other)
-            .and_then(InitRecord::of)
-            .and_then(|record| serde_json::to_vec(&record).map_err(io::Error::other))
-            .and_then(|json| std::fs::write(self.record(), json));
-        if let Err(e) = written {
-            // One that no later daemon could find must not be.
-            let _ = child.kill();
-            let _ = child.wait();
-            return Err(failed(e));
-        }
-        Ok(child)
+        command.env_clear().current_dir("/").stdin(Stdio::null()).stdout(Stdio::null()).spawn()
     }
 
     /// Ends it: for a daemon that leaves no container behind.
     pub(crate) fn close(&self) {
-        self.current
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take()
-            .or_else(|| self.inherited().map(Resolver::Inherited))
-            .into_iter()
-            .for_each(Resolver::end);
-        let _ = std::fs::remove_file(self.record());
+        let ours = self.current.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // Ours may have found another at work and ended.
+        let other = names::holder(&self.exec_root).map(Resolver::Inherited);
+        ours.into_iter().chain(other).for_each(Resolver::end);
     }
 }

@@ -13,10 +13,12 @@ mod answer;
 mod forward;
 mod listen;
 mod serve;
+mod single;
 mod stream;
 pub mod zone;
 
 pub use serve::{NamesError, Server, serve};
+pub use single::holder;
 pub use zone::Zone;
 
 #[cfg(test)]

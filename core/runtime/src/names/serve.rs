@@ -5,6 +5,7 @@ use super::{
     answer::{self, Decision},
     forward::{Client, Forward},
     listen::Listener,
+    single::Single,
     stream::Framed,
 };
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -42,8 +43,11 @@ pub struct NamesError {
     source: io::Error,
 }
 
-/// Serves the zones in `<exec-root>/zones` until something fails that a restart must mend.
+/// Serves the zones in `<exec-root>/zones` until something fails that a restart must mend. Ends at once where another
+/// resolver serves them.
 pub fn serve(exec_root: &Path) -> Result<(), NamesError> {
+    let failed = |source| NamesError { operation: "become the resolver of", path: exec_root.to_owned(), source };
+    let Some(_single) = Single::take(exec_root).map_err(failed)? else { return Ok(()) };
     let mut server = Server::open(&exec_root.join("zones"), 53)?;
     loop {
         server.turn(Duration::from_secs(60))?;
