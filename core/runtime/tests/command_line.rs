@@ -169,3 +169,152 @@ fn a_terminal_of_the_containers_own_is_its_controlling_one() {
     assert_eq!(String::from_utf8_lossy(&output.stdout), "/dev/pts/0\r\nconsole\r\n30 101\r\n");
     assert_eq!(output.status.code(), Some(3));
 }
+
+/// What `runc spec` writes, but for the arguments and the terminal.
+fn as_runc_spec_writes(script: &str) -> Bundle {
+    let mut bundle = Bundle::new(script);
+    let caps = ["CAP_AUDIT_WRITE", "CAP_KILL", "CAP_NET_BIND_SERVICE"];
+    bundle.config = json!({
+        "ociVersion": "1.2.0",
+        "process": {
+            "terminal": false,
+            "user": {"uid": 0, "gid": 0},
+            "args": ["sh", "-c", script],
+            "env": ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "TERM=xterm"],
+            "cwd": "/",
+            "capabilities": {"bounding": caps, "effective": caps, "permitted": caps},
+            "rlimits": [{"type": "RLIMIT_NOFILE", "hard": 1024, "soft": 1024}],
+            "noNewPrivileges": true
+        },
+        "root": {"path": "rootfs", "readonly": true},
+        "hostname": "runc",
+        "mounts": [
+            {"destination": "/proc", "type": "proc", "source": "proc"},
+            {"destination": "/dev", "type": "tmpfs", "source": "tmpfs",
+             "options": ["nosuid", "strictatime", "mode=755", "size=65536k"]},
+            {"destination": "/dev/pts", "type": "devpts", "source": "devpts",
+             "options": ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"]},
+            {"destination": "/dev/shm", "type": "tmpfs", "source": "shm",
+             "options": ["nosuid", "noexec", "nodev", "mode=1777", "size=65536k"]},
+            {"destination": "/dev/mqueue", "type": "mqueue", "source": "mqueue",
+             "options": ["nosuid", "noexec", "nodev"]},
+            {"destination": "/sys", "type": "sysfs", "source": "sysfs",
+             "options": ["nosuid", "noexec", "nodev", "ro"]},
+            {"destination": "/sys/fs/cgroup", "type": "cgroup", "source": "cgroup",
+             "options": ["nosuid", "noexec", "nodev", "relatime", "ro"]}
+        ],
+        "linux": {
+            "resources": {"devices": [{"allow": false, "access": "rwm"}]},
+            "namespaces": [{"type": "pid"}, {"type": "network"}, {"type": "ipc"}, {"type": "uts"}, {"type": "mount"},
+                           {"type": "cgroup"}],
+            "maskedPaths": ["/proc/acpi", "/proc/asound", "/proc/kcore", "/proc/keys", "/proc/latency_stats",
+                            "/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug", "/sys/firmware", "/proc/scsi"],
+            "readonlyPaths": ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"]
+        }
+    });
+    bundle
+}
+
+#[test]
+fn a_bundle_of_runc_spec_runs_with_its_default_devices_open() {
+    let script = "hostname; head -c 3 /dev/zero | wc -c; head -c 3 /dev/urandom | wc -c; echo gone > /dev/null; ls /dev/pts; \
+                  touch /x 2>/dev/null || echo read-only";
+    assert_eq!(as_runc_spec_writes(script).stdout(), "runc\n3\n3\nptmx\nread-only\n");
+}
+
+#[test]
+fn a_bundle_of_runc_spec_gets_its_terminal() {
+    let mut bundle = as_runc_spec_writes("tty; test -c /dev/console && echo console");
+    bundle.config["process"]["terminal"] = json!(true);
+    let output = bundle.command().stdin(Stdio::null()).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "/dev/pts/0\r\nconsole\r\n", "{output:?}");
+}
+
+#[test]
+fn a_device_that_neither_bundle_nor_defaults_allow_can_be_made_but_not_opened() {
+    if !std::path::Path::new("/sys/fs/cgroup/devices").exists() {
+        println!("skipped: there is no v1 devices controller at /sys/fs/cgroup/devices");
+        return;
+    }
+    // The tun device opens for everybody, or answers that there is no driver: only the rule says "not permitted".
+    let mut bundle = as_runc_spec_writes("test -c /dev/tun && echo made; (true < /dev/tun) 2>&1; true");
+    bundle.config["linux"]["devices"] =
+        json!([{"path": "/dev/tun", "type": "c", "major": 10, "minor": 200, "fileMode": 0o666}]);
+    let text = bundle.stdout();
+    assert!(text.starts_with("made\n") && text.contains("not permitted"), "{text}");
+    let allowed = json!({"allow": true, "type": "c", "major": 10, "minor": 200, "access": "r"});
+    bundle.config["linux"]["resources"]["devices"].as_array_mut().unwrap().push(allowed);
+    let text = bundle.stdout();
+    assert!(text.starts_with("made\n") && !text.contains("not permitted"), "{text}");
+}
+
+#[test]
+fn what_a_bundle_asks_for_and_cannot_have_is_refused_by_its_name() {
+    let map = json!([{"containerID": 0, "hostID": 100_000, "size": 65536}]);
+    for (pointer, value) in [
+        ("/process/apparmorProfile", json!("docker-default")),
+        ("/process/selinuxLabel", json!("system_u:system_r:container_t:s0")),
+        ("/process/scheduler", json!({"policy": "SCHED_BATCH"})),
+        ("/process/ioPriority", json!({"class": "IOPRIO_CLASS_IDLE", "priority": 0})),
+        ("/linux/personality", json!({"domain": "LINUX32"})),
+        ("/linux/mountLabel", json!("system_u:object_r:container_file_t:s0")),
+        ("/linux/intelRdt", json!({"closID": "guaranteed"})),
+        ("/linux/uidMappings", map.clone()),
+        ("/linux/gidMappings", map),
+        ("/linux/timeOffsets", json!({"boottime": {"secs": 1, "nanosecs": 0}})),
+        ("/linux/netDevices", json!({"eth7": {}})),
+        ("/hooks/prestart", json!([{"path": "/bin/true"}])),
+        ("/hooks/createRuntime", json!([{"path": "/bin/true"}])),
+        ("/hooks/createContainer", json!([{"path": "/bin/true"}])),
+        ("/hooks/startContainer", json!([{"path": "/bin/true"}])),
+        ("/hooks/poststart", json!([{"path": "/bin/true"}])),
+        ("/hooks/poststop", json!([{"path": "/bin/true"}])),
+    ] {
+        let mut bundle = Bundle::new("echo it ran");
+        let mut place = &mut bundle.config;
+        for key in pointer.split('/').skip(1) {
+            place = &mut place[key];
+        }
+        *place = value;
+        let output = bundle.run();
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        let words = format!("not supported: {}\n", pointer[1..].replace('/', "."));
+        assert!(told.ends_with(&words), "{pointer}: {told}");
+        assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(125), &b""[..]), "{pointer}");
+    }
+}
+
+#[test]
+fn a_mount_with_mapped_ids_is_refused() {
+    let mut bundle = Bundle::new("echo it ran");
+    let host = tempfile::tempdir().unwrap();
+    bundle.config["mounts"]
+        .as_array_mut()
+        .unwrap()
+        .push(json!({"destination": "/data", "source": host.path(), "type": "bind", "options": ["rbind", "ridmap"]}));
+    let output = bundle.run();
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(told.ends_with("not supported: id mappings of the mount on /data\n"), "{told}");
+}
+
+#[test]
+fn empty_values_ask_for_nothing() {
+    let mut bundle = Bundle::new("echo it ran");
+    bundle.config["process"]["apparmorProfile"] = json!("");
+    bundle.config["process"]["selinuxLabel"] = json!("");
+    bundle.config["process"]["scheduler"] = json!(null);
+    bundle.config["linux"]["mountLabel"] = json!("");
+    bundle.config["linux"]["uidMappings"] = json!([]);
+    bundle.config["hooks"] = json!({"prestart": [], "poststop": null});
+    assert_eq!(bundle.stdout(), "it ran\n");
+}
+
+#[test]
+fn a_container_that_ends_does_not_take_the_control_group_away_that_another_starts_in() {
+    let some = || (0..25).for_each(|_| assert_eq!(Bundle::new("echo ran").stdout(), "ran\n"));
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(some);
+        }
+    });
+}

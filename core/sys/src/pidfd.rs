@@ -1,4 +1,5 @@
-//! `PIDFD_GET_INFO` (Linux 6.13; exit status from 6.15): what the kernel knows of a process that may be gone.
+//! Process descriptors: `PIDFD_GET_INFO` (Linux 6.13; exit status from 6.15), what the kernel knows of a process that may
+//! be gone, and `pidfd_send_signal` (Linux 5.1) by number.
 
 use nix::libc;
 use std::io;
@@ -28,4 +29,16 @@ pub fn exit_status(pidfd: BorrowedFd<'_>) -> io::Result<Option<i32>> {
         return Err(io::Error::last_os_error());
     }
     Ok((info.mask & MASK_EXIT != 0).then_some(info.exit_code))
+}
+
+/// Sends the signal of this number, a real-time one (32 to 64) too; 0 only asks whether the process is there.
+/// `ESRCH`: it has ended. `EINVAL`: no such signal.
+pub fn send_signal(pidfd: BorrowedFd<'_>, number: i32) -> io::Result<()> {
+    let (info, flags) = (std::ptr::null::<libc::siginfo_t>(), 0);
+    // SAFETY: the call reads nothing of this process: without a `siginfo_t` the kernel fills one in as `kill(2)` does.
+    // A signal, whichever it is, goes to the process behind the descriptor and to no number that could have been reused.
+    if unsafe { libc::syscall(libc::SYS_pidfd_send_signal, pidfd.as_raw_fd(), number, info, flags) } < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
 }

@@ -17,6 +17,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// How often a group is made anew because a parent was pruned meanwhile.
+const MAX_TRIES: u32 = 32;
+
 /// What a child needs to join; opened beforehand, so that the child makes one `write` a hierarchy and nothing else.
 #[derive(Debug)]
 pub struct Joins {
@@ -45,7 +48,15 @@ impl Hierarchies {
     /// Makes the group `path` with the limits of `resources`. An absolute path is relative to each hierarchy's mount, any other to
     /// this process's own group. Missing parents are made. On an error nothing new is left behind, parents aside.
     pub fn create(&self, path: &str, resources: &LinuxResources) -> Result<Group, CgroupError> {
-        let group = match self.walk(path, true) {
+        let mut tries = 1..MAX_TRIES;
+        let made = loop {
+            match self.walk(path, true) {
+                // Someone pruned a parent between its making and ours beneath it.
+                Err(e) if e.is_gone() && tries.next().is_some() => {}
+                other => break other,
+            }
+        };
+        let group = match made {
             Ok(group) => group,
             Err(e) => {
                 let _ = self.remove(path, Duration::ZERO);

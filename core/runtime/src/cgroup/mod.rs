@@ -101,5 +101,17 @@ pub enum CgroupError {
     },
 }
 
+impl CgroupError {
+    /// Whether a directory was removed while it was worked in: its files then answer `ENODEV`.
+    fn is_gone(&self) -> bool {
+        match self {
+            Self::Make { source, .. } | Self::Read { source, .. } | Self::Write { source, .. } => {
+                matches!(source.raw_os_error(), Some(nix::libc::ENOENT | nix::libc::ENODEV))
+            }
+            _ => false,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests;

@@ -1,11 +1,11 @@
 //! An OCI bundle: `config.json` and the folder that its `root.path` names.
 
-use super::OciError;
+use super::{OciError, devices, refuse};
 use crate::spec::{LaunchSpec, RootSource, Streams};
 use oci_spec::runtime::Spec;
 use std::path::Path;
 
-/// Reads a bundle into what init takes. A relative `root.path` is one of the bundle's folder.
+/// Reads a bundle into what init takes, and refuses what cannot be done. A relative `root.path` is one of the bundle's folder.
 pub(super) fn load(bundle: &Path) -> Result<LaunchSpec, OciError> {
     let file = |what, path: &Path| {
         let path = path.to_owned();
@@ -14,7 +14,9 @@ pub(super) fn load(bundle: &Path) -> Result<LaunchSpec, OciError> {
     let bundle = std::path::absolute(bundle).map_err(file("find bundle", bundle))?;
     let path = bundle.join("config.json");
     let text = std::fs::read(&path).map_err(file("read", &path))?;
-    let oci: Spec = serde_json::from_slice(&text).map_err(|source| OciError::Config { path, source })?;
+    let mut oci: Spec = serde_json::from_slice(&text).map_err(|source| OciError::Config { path, source })?;
+    refuse::unsupported(&oci)?;
+    devices::allow_defaults(&mut oci);
     let root = bundle.join(oci.root().as_ref().map_or(Path::new("rootfs"), |r| r.path().as_path()));
     let terminal = oci.process().as_ref().and_then(|p| p.terminal()).unwrap_or(false);
     let size = oci.process().as_ref().and_then(|p| p.console_size());

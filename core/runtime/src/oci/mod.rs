@@ -3,7 +3,9 @@
 mod bundle;
 mod confine;
 mod console;
+mod devices;
 mod own_image;
+mod refuse;
 mod run;
 mod signals;
 mod state;
@@ -54,6 +56,9 @@ pub enum OciError {
         #[source]
         source: serde_json::Error,
     },
+    /// A request of the bundle that cannot be met: its name in `config.json`.
+    #[error("not supported: {0}")]
+    Unsupported(String),
     /// A name that could be a path.
     #[error("container id {0:?} may only have letters, digits, `_`, `+`, `-` and `.`, and must not start with `.`")]
     Id(String),
