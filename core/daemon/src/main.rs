@@ -14,7 +14,7 @@ use clap::Parser as _;
 use davit_engine::{Engine, EngineError, EngineOptions, PluginState, policy::PolicyLoader, site::Site};
 use options::Options;
 use places::Places;
-use std::{process::ExitCode, sync::Arc};
+use std::{io::IsTerminal as _, process::ExitCode, sync::Arc};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -27,6 +27,7 @@ fn main() -> ExitCode {
         .with_env_filter(tracing_subscriber::EnvFilter::new(options.filter()))
         .with_writer(std::io::stderr)
         .with_target(false)
+        .with_ansi(std::io::stderr().is_terminal())
         .init();
     match run(&options) {
         Ok(()) => ExitCode::SUCCESS,

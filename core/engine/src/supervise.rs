@@ -17,8 +17,12 @@ use davit_runtime::{
     record::ExitRecord,
     report::{Ask, Report, Reports},
 };
-use rustix::process::{Signal, pidfd_send_signal};
-use std::{os::fd::OwnedFd, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    os::fd::{AsFd as _, OwnedFd},
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
 use tokio::net::unix::pipe;
 
 /// A run that this daemon follows.
@@ -112,11 +116,9 @@ impl Live {
     }
 
     pub(crate) fn signal(&self, number: i32) -> Result<(), EngineError> {
-        let signal = Signal::from_named_raw(number)
-            .ok_or_else(|| EngineError::invalid(format!("signal {number}: real-time signals cannot be sent")))?;
-        match pidfd_send_signal(&self.init, signal) {
+        match davit_sys::pidfd::send_signal(self.init.as_fd(), number) {
             // It has just ended: whoever waits for that will see it.
-            Err(rustix::io::Errno::SRCH) => Ok(()),
+            Err(e) if e.raw_os_error() == Some(nix::libc::ESRCH) => Ok(()),
             other => other.map_err(|e| EngineError::internal("sending a signal", e)),
         }
     }
