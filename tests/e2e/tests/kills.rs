@@ -67,8 +67,8 @@ enum Action {
 
 const ACTIONS: [Action; 3] = [Action::Run, Action::Pull, Action::Stop];
 
-/// A line every 50 ms, by its number.
-const COUNTER: &str = "i=0; while :; do echo line$i; i=$((i+1)); sleep 0.05; done";
+/// A line every 20 ms, by its number.
+const COUNTER: &str = "i=0; while :; do echo line$i; i=$((i+1)); sleep 0.02; done";
 /// Ends soon after it is asked to.
 const OBEYS: &str = "trap 'exit 0' TERM; while :; do sleep 0.02; done";
 /// Bytes of the layer that makes a pull last.
@@ -88,7 +88,7 @@ fn rounds_of(victim: Victim) -> Result<()> {
         let told = trial.round(round, action);
         told.with_context(|| format!("{victim:?} killed, round {round} ({action:?}), DAVIT_TEST_SEED={seed}"))?;
     }
-    trial.finish().with_context(|| format!("after {rounds} rounds of {victim:?} killed, DAVIT_TEST_SEED={seed}"))
+    trial.finish(rounds).with_context(|| format!("after {rounds} rounds of {victim:?} killed, DAVIT_TEST_SEED={seed}"))
 }
 
 /// A world whose parts are killed, and what has been seen of it.
@@ -106,6 +106,8 @@ struct Trial {
     takes: [Duration; 3],
     /// Launchers and monitors that were seen, of all daemons.
     family: BTreeSet<Process>,
+    /// How many rounds had a victim.
+    struck: usize,
 }
 
 impl Trial {
@@ -119,7 +121,8 @@ impl Trial {
         world.davit(&["run", "-d", "--name", "counter", "IMAGE", "sh", "-c", COUNTER])?.success()?;
         let counter = world.davit(&["inspect", "-f", "{{.State.Pid}}", "counter"])?.success()?.out().to_owned();
         let (random, family) = (Random(seed ^ victim as u64), BTreeSet::new());
-        let mut trial = Self { world, victim, random, image, counter, lines: 0, takes: [Duration::ZERO; 3], family };
+        let mut trial =
+            Self { world, victim, random, image, counter, lines: 0, takes: [Duration::ZERO; 3], family, struck: 0 };
         for (at, action) in ACTIONS.into_iter().enumerate() {
             trial.prepare("calm", action)?;
             let begun = Instant::now();
@@ -248,28 +251,30 @@ impl Trial {
 
     fn kill(&mut self) -> Result<()> {
         if self.victim == Victim::Daemon {
+            self.struck += 1;
             return self.world.daemon.kill();
         }
         self.look()?;
         let launchers: Vec<_> = self.family.iter().filter(|p| p.is_launcher()).cloned().collect();
         let monitors: Vec<_> = self.family.iter().filter(|p| p.is_monitor()).cloned().collect();
         let resolvers = self.resolvers()?;
-        match self.victim {
-            Victim::Daemon => {}
-            Victim::Launcher => self.random.pick(&launchers).map_or(Ok(()), Process::kill)?,
-            Victim::Monitor => self.random.pick(&monitors).map_or(Ok(()), Process::kill)?,
-            Victim::Resolver => resolvers.iter().try_for_each(Process::kill)?,
-            Victim::All => {
-                let mut all: Vec<_> = [launchers, monitors, resolvers].concat();
-                self.random.shuffle(&mut all);
-                // The daemon somewhere among them.
-                let others = all.split_off(self.random.below(all.len() + 1));
-                all.iter().try_for_each(Process::kill)?;
-                self.world.daemon.kill()?;
-                others.iter().try_for_each(Process::kill)?;
-            }
+        let mut victims = match self.victim {
+            Victim::Daemon => Vec::new(),
+            Victim::Launcher => self.random.pick(&launchers).into_iter().cloned().collect(),
+            Victim::Monitor => self.random.pick(&monitors).into_iter().cloned().collect(),
+            Victim::Resolver => resolvers,
+            Victim::All => [launchers, monitors, resolvers].concat(),
+        };
+        self.struck += usize::from(!victims.is_empty());
+        if self.victim == Victim::All {
+            // In any order, with the daemon somewhere among them.
+            self.random.shuffle(&mut victims);
+            let others = victims.split_off(self.random.below(victims.len() + 1));
+            victims.iter().try_for_each(Process::kill)?;
+            self.world.daemon.kill()?;
+            victims = others;
         }
-        Ok(())
+        victims.iter().try_for_each(Process::kill)
     }
 
     /// One resolver runs, not none and not two.
@@ -294,7 +299,8 @@ impl Trial {
     }
 
     /// Nothing is left: neither of what carries the daemon's tag nor of the processes that were seen.
-    fn finish(mut self) -> Result<()> {
+    fn finish(mut self, rounds: usize) -> Result<()> {
+        ensure!(self.struck * 10 >= rounds * 9, "{} of {rounds} rounds had nobody to kill", rounds - self.struck);
         self.names_are_served()?;
         self.look()?;
         self.world.daemon.finish()?;
