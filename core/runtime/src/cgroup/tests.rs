@@ -1,8 +1,10 @@
 //! Against the real kernel: limits read back, a fork bomb that is held, memory that kills, nothing that stays.
 //! Runs wherever cgroups can be made (here hybrid, in the guest pure v2); elsewhere each test says why it did not.
 
-use super::{CgroupError, Group, Hierarchies, Mode, devices, file, v2};
-use oci_spec::runtime::{LinuxDeviceCgroup, LinuxResources};
+use super::{CgroupError, Group, Hierarchies, Mode, detect::Hierarchy, devices, file, v2};
+use davit_sys::bpf::{self, Insn};
+use oci_spec::runtime::{LinuxDeviceCgroup, LinuxDeviceType, LinuxResources};
+use proptest::prelude::*;
 use std::{
     os::fd::{AsFd, AsRawFd, OwnedFd},
     process::{Child, Command, Stdio},
@@ -23,9 +25,18 @@ impl Fixture {
     }
 
     fn attempt(name: &str, resources: &str) -> Option<Result<Self, CgroupError>> {
+        Self::attempt_in(name, resources, |_| true)
+    }
+
+    /// In those hierarchies alone that are asked for.
+    fn attempt_in(
+        name: &str,
+        resources: &str,
+        wanted: impl Fn(&Hierarchy) -> bool,
+    ) -> Option<Result<Self, CgroupError>> {
         let resources: LinuxResources = serde_json::from_str(resources).unwrap();
         let all = match Hierarchies::detect() {
-            Ok(all) => all,
+            Ok(all) => Hierarchies(all.0.into_iter().filter(wanted).collect()),
             Err(e) => {
                 eprintln!("skipped: {e}");
                 return None;
@@ -223,6 +234,236 @@ fn a_device_that_is_not_allowed_cannot_be_opened() {
     let open = |path: &str| f.run(&format!("( : < {path} ) && exit 0; exit 1")).wait().unwrap().code();
     assert_eq!(open("/dev/null"), Some(0));
     assert_eq!(open("/dev/zero"), Some(1));
+}
+
+/// Nothing but null, whose node may be made as well.
+const NULL_ALONE: &str =
+    r#"{"devices":[{"allow":false,"access":"rwm"},{"allow":true,"type":"c","major":1,"minor":3,"access":"rwm"}]}"#;
+
+#[test]
+fn on_v2_a_program_holds_devices_and_the_making_of_their_nodes() {
+    let made = Fixture::attempt_in("devices-v2", NULL_ALONE, Hierarchy::is_v2);
+    let Some(f) = made.map(|made| made.unwrap()) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let disk = rustix::fs::mknodat(
+        rustix::fs::CWD,
+        at("outside"),
+        rustix::fs::FileType::BlockDevice,
+        rustix::fs::Mode::RUSR,
+        rustix::fs::makedev(8, 0),
+    );
+    if let Err(e) = disk {
+        eprintln!("skipped: no block device's node can be made here: {e}");
+        return;
+    }
+    assert_eq!(f.group.unsupported(), [] as [&str; 0]);
+    let inside = |script: &str| {
+        let code = f.run(&format!("LC_ALL=C; export LC_ALL; ( {script} ) 2> {}", at("told"))).wait().unwrap().code();
+        (code == Some(0), std::fs::read_to_string(at("told")).unwrap())
+    };
+    for allowed in [": < /dev/null", ": > /dev/null", ": <> /dev/null", &format!("mknod {} c 1 3", at("null"))] {
+        assert_eq!(inside(allowed), (true, String::new()), "{allowed}");
+    }
+    let made = ["b 8 0", "b 7 0", "c 1 5"].map(|device| format!("mknod {} {device}", at("inside")));
+    let opened = [": < /dev/zero".to_owned(), ": > /dev/zero".to_owned(), format!(": < {}", at("outside"))];
+    for denied in made.iter().chain(&opened) {
+        let (done, told) = inside(denied);
+        assert!(!done && told.contains("Operation not permitted"), "{denied}: {told}");
+    }
+    assert!(!folder.path().join("inside").exists());
+    std::fs::File::open("/dev/zero").unwrap();
+}
+
+#[test]
+fn the_kernel_takes_as_many_device_rules_as_are_let_through() {
+    let rule = |n: usize| {
+        let (kind, access) = (["a", "b", "c"][n % 3], ["r", "rw", "m", "rwm", "wm"][n % 5]);
+        let (major, minor) = (n % 7, n.wrapping_mul(2_654_435_761) % (1 << 20));
+        let (major, minor) = if kind == "a" { (-1, -1) } else { (major as i64, minor as i64) };
+        let allow = n.is_multiple_of(2);
+        format!(r#"{{"allow":{allow},"type":"{kind}","major":{major},"minor":{minor},"access":"{access}"}}"#)
+    };
+    let rules = |count: usize| (0..count).map(rule).collect::<Vec<_>>().join(",");
+    let json = format!(r#"{{"devices":[{}]}}"#, rules(1024));
+    if let Some(f) = Fixture::attempt_in("devices-many", &json, Hierarchy::is_v2) {
+        assert_eq!(f.unwrap().group.unsupported(), [] as [&str; 0]);
+    }
+    let many: Vec<LinuxDeviceCgroup> = serde_json::from_str(&format!("[{}]", rules(1025))).unwrap();
+    assert!(devices::program(&many).unwrap_err().to_string().starts_with("1025 device rules"));
+}
+
+#[test]
+fn a_program_that_is_refused_carries_the_verifiers_words() {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("skipped: device programs are root's to load");
+        return;
+    }
+    let told = bpf::load_device_program(&[Insn::exit()]).unwrap_err().to_string();
+    assert!(told.contains("R0 !read_ok"), "{told}");
+}
+
+/// What the kernel would answer: the few instructions that device programs are made of, over a context of three words.
+fn interpret(program: &[Insn], context: [u32; 3]) -> u32 {
+    let mut registers = [0_u32; 10];
+    let mut at = 0_usize;
+    loop {
+        let insn = program[at];
+        let (to, from) = (usize::from(insn.registers & 0xF), usize::from(insn.registers >> 4));
+        let constant = insn.immediate.cast_unsigned();
+        at += 1;
+        let skip = match insn.code {
+            Insn::LOAD_WORD => {
+                assert_eq!(from, 1, "only the context is read");
+                registers[to] = context[usize::try_from(insn.offset).unwrap() / 4];
+                false
+            }
+            Insn::MOVE => {
+                registers[to] = registers[from];
+                false
+            }
+            Insn::SET => {
+                registers[to] = constant;
+                false
+            }
+            Insn::AND => {
+                registers[to] &= constant;
+                false
+            }
+            Insn::SHIFT_RIGHT => {
+                registers[to] >>= constant;
+                false
+            }
+            Insn::SKIP_IF_EQUAL => registers[to] == constant,
+            Insn::SKIP_UNLESS_EQUAL => registers[to] != constant,
+            Insn::SKIP_UNLESS_SAME => registers[to] != registers[from],
+            Insn::EXIT => return registers[0],
+            other => panic!("instruction {other:#x}"),
+        };
+        if skip {
+            at += usize::try_from(insn.offset).unwrap();
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Asked {
+    kind: char,
+    major: u32,
+    minor: u32,
+    access: &'static str,
+}
+
+fn answer(program: &[Insn], asked: Asked) -> bool {
+    let bits = asked
+        .access
+        .bytes()
+        .map(|b| {
+            if b == b'm' {
+                1
+            } else if b == b'r' {
+                2
+            } else {
+                4
+            }
+        })
+        .sum::<u32>();
+    let kind = if asked.kind == 'b' { 1 } else { 2 };
+    interpret(program, [bits << 16 | kind, asked.major, asked.minor]) == 1
+}
+
+/// The rules as the specification's words have them, without a program: the last that decides wins.
+fn reference(rules: &[LinuxDeviceCgroup], asked: Asked) -> bool {
+    let devices = |rule: &LinuxDeviceCgroup| {
+        let kind = match rule.typ().unwrap_or_default() {
+            LinuxDeviceType::A => 'a',
+            LinuxDeviceType::B => 'b',
+            _ => 'c',
+        };
+        (kind, rule.major().filter(|n| *n != -1), rule.minor().filter(|n| *n != -1))
+    };
+    for (place, rule) in rules.iter().enumerate().rev() {
+        let (kind, major, minor) = devices(rule);
+        let here = (kind == 'a' || kind == asked.kind)
+            && major.is_none_or(|n| n == i64::from(asked.major))
+            && minor.is_none_or(|n| n == i64::from(asked.minor));
+        if !here {
+            continue;
+        }
+        let has = |rule: &LinuxDeviceCgroup, c: char| rule.access().as_deref().unwrap_or("rwm").contains(c);
+        if rule.allow() {
+            let given = |c: char| {
+                let earlier = rules[..=place].iter().rev().take_while(|r| r.allow());
+                earlier.filter(|r| devices(r) == devices(rule)).any(|r| has(r, c))
+            };
+            if asked.access.chars().all(given) {
+                return true;
+            }
+        } else if asked.access.chars().any(|c| has(rule, c)) {
+            return false;
+        }
+    }
+    false
+}
+
+fn some_rule() -> impl Strategy<Value = LinuxDeviceCgroup> {
+    let number = || prop_oneof![Just(None), Just(Some(-1_i64)), (0..3_i64).prop_map(Some), Just(Some(0xFFFF_FFFF))];
+    let kind = prop_oneof![
+        Just(None),
+        Just(Some(LinuxDeviceType::A)),
+        Just(Some(LinuxDeviceType::B)),
+        Just(Some(LinuxDeviceType::C)),
+        Just(Some(LinuxDeviceType::U)),
+    ];
+    let access = proptest::option::of(proptest::sample::select(vec!["r", "w", "m", "rw", "rm", "wm", "mwr"]));
+    (any::<bool>(), kind, number(), number(), access).prop_map(|(allow, kind, major, minor, access)| {
+        let all = matches!(kind.unwrap_or_default(), LinuxDeviceType::A);
+        let mut rule = LinuxDeviceCgroup::default();
+        rule.set_allow(allow).set_typ(kind).set_access(access.map(str::to_owned));
+        rule.set_major(major.filter(|_| !all)).set_minor(minor.filter(|_| !all));
+        rule
+    })
+}
+
+proptest! {
+    #[test]
+    fn a_device_program_answers_as_its_rules_do(rules in proptest::collection::vec(some_rule(), 0..12)) {
+        let program = devices::program(&rules).unwrap();
+        for kind in ['b', 'c'] {
+            for (major, minor) in [(0, 0), (0, 1), (1, 1), (2, 1), (1, 2), (7, 1), (u32::MAX, 1), (1, u32::MAX)] {
+                for access in ["r", "w", "m", "rw", "rm", "wm", "rwm"] {
+                    let asked = Asked { kind, major, minor, access };
+                    prop_assert_eq!(answer(&program, asked), reference(&rules, asked), "{:?}", asked);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_last_device_rule_that_decides_wins() {
+    let program =
+        |json: &str| devices::program(&serde_json::from_str::<Vec<LinuxDeviceCgroup>>(json).unwrap()).unwrap();
+    let asked = |kind, major, minor, access| Asked { kind, major, minor, access };
+    let fuse = program(
+        r#"[{"allow":false},{"allow":true,"type":"c","access":"m"},{"allow":true,"type":"c","major":10,"access":"rw"},
+            {"allow":false,"type":"c","major":10,"minor":229,"access":"w"}]"#,
+    );
+    assert!(answer(&fuse, asked('c', 10, 200, "rw")));
+    assert!(answer(&fuse, asked('c', 10, 229, "r")));
+    assert!(!answer(&fuse, asked('c', 10, 229, "rw")), "one denied access denies all");
+    assert!(answer(&fuse, asked('c', 200, 1, "m")));
+    assert!(!answer(&fuse, asked('c', 10, 200, "rwm")), "no one rule allows all of it");
+    assert!(!answer(&fuse, asked('b', 8, 0, "m")));
+
+    let added = program(
+        r#"[{"allow":false},{"allow":true,"type":"c","major":1,"minor":3,"access":"r"},
+            {"allow":true,"type":"c","major":1,"minor":3,"access":"w"}]"#,
+    );
+    assert!(answer(&added, asked('c', 1, 3, "rw")), "what two rules give is given together");
+    assert!(answer(&program(r#"[{"allow":false},{"allow":true}]"#), asked('b', 8, 0, "rwm")));
+    assert!(!answer(&program(r#"[{"allow":true},{"allow":false}]"#), asked('c', 1, 3, "r")));
+    assert!(!answer(&program(r#"[{"allow":true,"type":"b"}]"#), asked('c', 1, 3, "r")), "what no rule names is denied");
 }
 
 #[test]
