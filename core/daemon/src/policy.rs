@@ -1,7 +1,11 @@
 //! From the site's file to the engine's ports: each plugin that the file names is loaded with its grant and put where
 //! the file wants it. Everything is loaded and probed before anything is taken over.
 
-use crate::{options::Options, places::Places, services::DaemonServices};
+use crate::{
+    options::Options,
+    places::Places,
+    services::{DaemonServices, Settings},
+};
 use anyhow::{Context as _, Result};
 use async_trait::async_trait;
 use davit_engine::{
@@ -35,7 +39,11 @@ impl Loader {
         Ok(Self { host, services, shipped: places.plugins.clone() })
     }
 
-    async fn load_one(&self, name: &str, section: &PluginSection) -> Result<(Arc<Plugin>, LoadedPlugin), EngineError> {
+    async fn load_one(
+        &self,
+        name: &str,
+        section: &PluginSection,
+    ) -> Result<(Arc<Plugin>, LoadedPlugin, Settings), EngineError> {
         let path = self.path(name, section);
         let invalid = |e: String| EngineError::invalid(format!("plugin {name}: {e}"));
         if !path.exists() {
@@ -49,7 +57,7 @@ impl Loader {
         } else {
             Grant::from_table(&section.grant).map_err(invalid)?
         };
-        self.services.grant(name, section.config.clone(), &grant);
+        let settings = Settings::of(section.config.clone(), &grant);
         let plugin = self.host.load(name, Source::File(&path), &grant).await;
         let plugin = plugin.map_err(|e| EngineError::invalid(e.to_string()))?;
         let info = plugin.info();
@@ -61,7 +69,7 @@ impl Loader {
             source: path.display().to_string(),
             grants: grant.rights.in_words(),
         };
-        Ok((plugin, loaded))
+        Ok((plugin, loaded, settings))
     }
 
     /// A path as it stands; a bare name means a shipped component.
@@ -83,15 +91,15 @@ fn wanted<T>(name: &str, kind: &str, port: Option<T>) -> Result<T, EngineError> 
 #[async_trait]
 impl PolicyLoader for Loader {
     async fn load(&self, site: &Site) -> Result<Policy, EngineError> {
-        self.services.secrets(&site.secrets);
-        let mut loaded = BTreeMap::new();
+        let (mut loaded, mut settings) = (BTreeMap::new(), BTreeMap::new());
         let mut policy = Policy {
             default_storage: site.storage.driver.clone(),
             default_network: site.network.default.clone(),
             ..Policy::default()
         };
         for (name, section) in site.used() {
-            let (plugin, shown) = self.load_one(name, &section).await?;
+            let (plugin, shown, told) = self.load_one(name, &section).await?;
+            settings.insert(name.to_owned(), told);
             policy.plugins.push(shown);
             loaded.insert(name.to_owned(), plugin);
         }
@@ -112,6 +120,8 @@ impl PolicyLoader for Loader {
             let port = wanted(&rule.plugin, "lifecycle", plugin(&rule.plugin)?.lifecycle())?;
             policy.lifecycle.push(Hooked { policy: port, fail: rule.fail });
         }
+        // Last: a file that is refused has changed nothing.
+        self.services.take_over(settings, &site.secrets);
         Ok(policy)
     }
 }

@@ -137,8 +137,14 @@ impl Container {
     pub(crate) fn change(&self, change: impl FnOnce(&mut ContainerRecord)) -> ContainerRecord {
         let mut record = locked(&self.record);
         change(&mut record);
-        let status = record.state.status;
-        self.pulse.send_modify(|p| p.status = status);
+        let state = &record.state;
+        self.pulse.send_modify(|p| {
+            p.status = state.status;
+            // Together with the status: who waits for the end reads how it was in the same look.
+            if matches!(state.status, Status::Exited | Status::Restarting) {
+                p.last = WaitResult { code: state.exit_code, error: None };
+            }
+        });
         record.clone()
     }
 

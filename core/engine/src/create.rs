@@ -9,10 +9,19 @@ use crate::{
 };
 use davit_model::{
     container::ContainerSpec,
+    digest::Digest,
     id::{Caller, ContainerId, ObjectName},
+    storage::StorageDriver,
+};
+use davit_store::{
+    LayerSource,
+    image::{Descriptor, ImageRecord},
 };
 use serde::Deserialize;
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 /// What was made.
 #[derive(Clone, Debug)]
@@ -77,6 +86,7 @@ impl Engine {
         };
         let made = async {
             let (mounts, volumes) = self.resolve_mounts(&spec, &defaults).await?;
+            self.unpack_for(&driver, &image.record).await?;
             let root =
                 self.inner.store.prepare_root(&driver, &id, &image.record.diff_ids).await.map_err(store_error)?;
             let labels = merged(defaults.labels.clone().unwrap_or_default(), &spec.labels);
@@ -119,6 +129,25 @@ impl Engine {
         self.inner.containers.insert(Container::new(record.clone()));
         self.publish("container.create", id.as_str(), event_attributes(&record));
         Ok(Created { id, warnings: [admitted.warnings, warnings].concat() })
+    }
+}
+
+impl Engine {
+    /// Makes the image's layers be there for this driver: it may have been pulled while another was the default.
+    async fn unpack_for(&self, driver: &Arc<dyn StorageDriver>, image: &ImageRecord) -> Result<(), EngineError> {
+        let store = &self.inner.store;
+        let Some(top) = image.chain_ids.last() else { return Ok(()) };
+        if store.layer(driver.as_ref(), top).await.map_err(store_error)?.is_some() {
+            return Ok(());
+        }
+        let blobs = image.manifests.first().map(|m| m.layers.as_slice()).unwrap_or_default();
+        let source = |(diff_id, blob): (&Digest, &Descriptor)| {
+            LayerSource::blob(store, diff_id.clone(), blob.media_type.clone(), blob.digest.clone())
+        };
+        let sources = image.diff_ids.iter().zip(blobs).map(source).collect();
+        let lease = store.lease("create a container").await.map_err(store_error)?;
+        store.ensure_layers(driver, &lease, sources).await.map_err(store_error)?;
+        lease.release().await.map_err(store_error)
     }
 }
 

@@ -29,9 +29,17 @@ const LARGEST_STATE: u64 = 16 << 20;
 
 /// What the site's file says about one plugin.
 #[derive(Clone, Debug, Default)]
-struct Settings {
+pub(crate) struct Settings {
     config: serde_json::Value,
     credential_file: Option<PathBuf>,
+}
+
+impl Settings {
+    /// What a plugin's section says.
+    pub(crate) fn of(config: toml::Table, grant: &Grant) -> Self {
+        let config = serde_json::to_value(config).unwrap_or_default();
+        Self { config, credential_file: grant.credential_file.clone() }
+    }
 }
 
 /// The daemon's services.
@@ -50,17 +58,11 @@ impl DaemonServices {
         Ok(Self { plugins, secrets, state, web: Web::new()? })
     }
 
-    /// Takes over what the site's file says of one plugin. Calls in flight keep what they have read.
-    pub(crate) fn grant(&self, plugin: &str, config: toml::Table, grant: &Grant) {
-        let config = serde_json::to_value(config).unwrap_or_default();
-        let settings = Settings { config, credential_file: grant.credential_file.clone() };
-        self.plugins.write().unwrap_or_else(PoisonError::into_inner).insert(plugin.to_owned(), settings);
-    }
-
-    /// Takes over `[secrets]`: name to file.
-    pub(crate) fn secrets(&self, files: &BTreeMap<String, String>) {
-        let files = files.iter().map(|(name, file)| (name.clone(), PathBuf::from(file))).collect();
+    /// Takes over what the site's file says, once all of it was accepted. Calls in flight keep what they have read.
+    pub(crate) fn take_over(&self, plugins: BTreeMap<String, Settings>, secrets: &BTreeMap<String, String>) {
+        let files = secrets.iter().map(|(name, file)| (name.clone(), PathBuf::from(file))).collect();
         *self.secrets.write().unwrap_or_else(PoisonError::into_inner) = files;
+        *self.plugins.write().unwrap_or_else(PoisonError::into_inner) = plugins;
     }
 
     fn settings(&self, plugin: &str) -> Settings {

@@ -61,8 +61,9 @@ async fn a_secret_is_read_only_where_nobody_else_can_read_it() {
     let file = dir.path().join("token");
     std::fs::write(&file, "hunter2\n").unwrap();
     let services = services();
-    services.secrets(&[("token".to_owned(), file.display().to_string())].into());
-    services.grant("p", "a = 1".parse().unwrap(), &Grant::default());
+    let settings = Settings::of("a = 1".parse().unwrap(), &Grant::default());
+    let secrets = [("token".to_owned(), file.display().to_string())].into();
+    services.take_over([("p".to_owned(), settings)].into(), &secrets);
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
     assert!(matches!(services.secret("p", "token").await.unwrap_err(), PolicyError::Denied(_)));
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
