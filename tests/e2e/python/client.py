@@ -3,7 +3,7 @@
 import sys
 
 import docker
-from docker.errors import ImageNotFound, NotFound
+from docker.errors import ContainerError, ImageNotFound, NotFound
 
 
 def want(what, got, expected):
@@ -24,8 +24,13 @@ def main(image):
     want("pull", client.images.pull(name, tag=tag).tags, [image])
 
     want("run", client.containers.run(image, ["echo", "hello"], remove=True), b"hello\n")
-    # Missing here: that a run that fails raises ContainerError with its status. It asks for the status of a container
-    # that ends at that moment, and `wait` may answer 0 then.
+    for _ in range(5):
+        try:
+            client.containers.run(image, ["sh", "-c", "sleep 0.1; exit 7"])
+            sys.exit("a run that fails raised nothing")
+        except ContainerError as e:
+            want("the status of a run that fails", e.exit_status, 7)
+            e.container.remove()
 
     script = "echo started; trap 'echo term; exit 0' TERM; while :; do sleep 0.1; done"
     one = client.containers.run(image, ["sh", "-c", script], detach=True, name="one", labels={"k": "v"})
