@@ -66,7 +66,9 @@ impl ResolverSlot {
         if current.as_mut().is_some_and(Resolver::runs) {
             return;
         }
-        *current = match names::holder(&self.exec_root).map(Resolver::Inherited) {
+        // One that has ended and was not reaped yet still has its process id.
+        let inherited = names::holder(&self.exec_root).map(Resolver::Inherited);
+        *current = match inherited.and_then(|mut r| r.runs().then_some(r)) {
             Some(resolver) => Some(resolver),
             None => match self.start() {
                 Ok(child) => Some(Resolver::Ours(child)),

@@ -10,6 +10,9 @@ use std::{
 };
 use tokio::sync::Notify;
 
+/// How often it is looked whether the resolver lives: it is no child of a daemon that found it running.
+const LOOK: std::time::Duration = std::time::Duration::from_secs(2);
+
 /// Networks whose zones are to be written.
 #[derive(Debug, Default)]
 pub(crate) struct Zones {
@@ -34,16 +37,28 @@ impl Engine {
     pub(crate) fn keep_zones(&self) {
         let engine = self.clone();
         self.inner.tasks.spawn(async move {
+            let mut look = tokio::time::interval(LOOK);
             loop {
                 tokio::select! {
                     () = engine.inner.closing.cancelled() => return,
                     () = engine.inner.zones.told.notified() => {}
+                    _ = look.tick() => engine.keep_resolver(),
                 }
                 for network in engine.inner.zones.take() {
                     engine.write_zone(&network).await;
                 }
             }
         });
+    }
+
+    /// Starts the resolver again where it was killed and somebody may ask it.
+    fn keep_resolver(&self) {
+        let named = |c: &std::sync::Arc<crate::container::Container>| {
+            c.read(|r| r.state.status.has_process() && r.endpoint.as_ref().is_some_and(|e| !e.plan.names.is_empty()))
+        };
+        if self.inner.containers.all().iter().any(named) {
+            self.inner.resolver.ensure();
+        }
     }
 
     /// Writes the zone of a network. What fails is logged: names are a convenience, and the next change tries again.

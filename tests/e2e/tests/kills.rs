@@ -279,13 +279,8 @@ impl Trial {
 
     /// One resolver runs, not none and not two.
     fn names_are_served(&self) -> Result<()> {
-        // Where the daemon dies with its resolver, the next daemon takes the dead one for alive until pid 1 has reaped
-        // it, and starts none until a zone changes after that. What is missing: `ResolverSlot::ensure` asks an
-        // inherited process whether it has ended before it keeps it.
-        let least = usize::from(self.victim != Victim::All);
-        let served = until(Duration::from_secs(5), "one resolver runs", || {
-            Ok((least..=1).contains(&self.resolvers()?.len()).then_some(()))
-        });
+        let served =
+            until(Duration::from_secs(5), "one resolver runs", || Ok((self.resolvers()?.len() == 1).then_some(())));
         served.with_context(|| format!("resolvers: {:?}", self.resolvers()))
     }
 

@@ -1,4 +1,5 @@
 //! The architecture held against the sources: who may know whom, where `unsafe` may be, what core code may not name.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use serde_json::Value;
 use std::{

@@ -1,6 +1,6 @@
 //! The services against real files and a real loopback server.
 
-use super::DaemonServices;
+use super::{DaemonServices, Settings};
 use davit_model::{
     error::PolicyError,
     services::{HostServices, HttpRequest},
