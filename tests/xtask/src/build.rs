@@ -46,7 +46,7 @@ pub(crate) fn tested() -> Result<PathBuf> {
     let (from, to) = (workspace::target_dir()?.join("release"), workspace::target_dir()?.join("tested"));
     let plugins = workspace::components_dir()?;
     fs::create_dir_all(to.join("plugins")).with_context(|| format!("cannot make the folder {}", to.display()))?;
-    let programs = ["davit", "davitd", "davit-runtime"].map(|name| (from.join(name), to.join(name)));
+    let programs = ["davit", "davitd", "davit-runtime", "xtask"].map(|name| (from.join(name), to.join(name)));
     let mut copies = Vec::from(programs);
     for entry in fs::read_dir(&plugins).with_context(|| format!("cannot read {}", plugins.display()))? {
         let entry = entry?;
