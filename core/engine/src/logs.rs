@@ -1,6 +1,10 @@
 //! `logs`: what a container wrote, from its log file, and on as it grows.
 
-use crate::{Engine, EngineError, container::Container, record::Status};
+use crate::{
+    Engine, EngineError,
+    container::{Container, Pulse},
+    record::Status,
+};
 use bytes::Bytes;
 use davit_runtime::log::{Reader, Stream};
 use jiff::Timestamp;
@@ -125,34 +129,21 @@ impl Follower {
 
     /// The next chunk. At the end: none, or with `follow` waits until the container has ended.
     pub(crate) async fn next(&mut self, follow: bool) -> Result<Option<Output>, EngineError> {
-        let mut pulse = self.container.pulse();
-        loop {
-            // Looked at before reading: what was written by the end is then surely read.
-            let (over, removed) = {
-                let p = pulse.borrow_and_update();
-                (!matches!(p.status, Status::Running | Status::Paused | Status::Restarting), p.removed)
-            };
-            if let Some(output) = self.read()? {
-                return Ok(Some(output));
-            }
-            if !follow || over || removed {
-                return Ok(None);
-            }
-            tokio::select! {
-                () = self.grown.wait() => {}
-                changed = pulse.changed() => if changed.is_err() { return Ok(None) },
-            }
-        }
+        let runs = |p: &Pulse| matches!(p.status, Status::Running | Status::Paused | Status::Restarting);
+        self.next_until(|p| !follow || p.removed || !runs(p)).await
     }
 
     /// As [`Follower::next`], for a client that attached before the start: waits for a run to begin and to end.
     pub(crate) async fn next_of_run(&mut self, ends_before: u64) -> Result<Option<Output>, EngineError> {
+        self.next_until(|p| p.removed || p.ends > ends_before).await
+    }
+
+    /// The next chunk; none where all is read and it is `over`.
+    async fn next_until(&mut self, over: impl Fn(&Pulse) -> bool) -> Result<Option<Output>, EngineError> {
         let mut pulse = self.container.pulse();
         loop {
-            let over = {
-                let p = pulse.borrow_and_update();
-                p.removed || p.ends > ends_before
-            };
+            // Looked at before reading: what was written by the end is then surely read.
+            let over = over(&pulse.borrow_and_update());
             if let Some(output) = self.read()? {
                 return Ok(Some(output));
             }
