@@ -41,19 +41,28 @@ fn wrapper_path(cache: &Path) -> PathBuf {
 fn download(home: &Path) -> Result<()> {
     let hint = "Debian's package lists are needed; check the machine's package sources";
     command::run(Command::new("apt-get").args(["update", "-qq"]), hint)?;
-    let depends = command::output(Command::new("apt-cache").args(["depends", "rustc-web"]))?;
-    let mut wanted = vec!["rustc-web".to_owned(), "libstd-rust-web-dev".to_owned(), "rust-web-src".to_owned()];
-    let is_library = |name: &str| name.starts_with("libstd-rust-web-") || name.starts_with("libllvm");
-    for line in depends.lines() {
-        if let Some(name) = line.trim().strip_prefix("Depends: ").filter(|n| is_library(n))
-            && !wanted.iter().any(|w| w == name)
-        {
-            wanted.push(name.to_owned());
-        }
-    }
+    let mut ask = Command::new("apt-cache");
+    ask.args(["depends", "--recurse", "--no-recommends", "--no-suggests", "--no-conflicts", "--no-breaks"]);
+    ask.args(["--no-replaces", "--no-enhances", "rustc-web"]);
+    let mut wanted = vec!["rustc-web".to_owned(), "rust-web-src".to_owned()];
+    wanted.extend(libraries(&command::output(&mut ask)?).filter(|name| !installed(name)).map(str::to_owned));
     let mut fetch = Command::new("apt-get");
     fetch.args(["-o", "APT::Sandbox::User=root", "download"]).args(&wanted).current_dir(home);
     command::run(&mut fetch, "the packages of bookworm-security are needed")
+}
+
+/// The libraries among all that a package needs, directly or not: `apt-cache` says each at the margin, once, and what
+/// it needs in turn indented beneath it. A name in angle brackets is a virtual one.
+fn libraries(closure: &str) -> impl Iterator<Item = &str> {
+    closure.lines().filter(|line| line.starts_with("lib"))
+}
+
+/// Whether a package is on the machine, so that its files are found where they are.
+fn installed(package: &str) -> bool {
+    let mut ask = Command::new("dpkg-query");
+    ask.args(["--show", "--showformat=${db:Status-Status}", package]);
+    // Of one that was never there it says so on stderr, which is no news here.
+    ask.output().is_ok_and(|out| out.stdout == b"installed")
 }
 
 fn unpack(home: &Path, root: &Path) -> Result<()> {
@@ -146,4 +155,18 @@ fn build_std(home: &Path, root: &Path, wrapper: &Path) -> Result<()> {
         bail!("building the standard library gave no libraries");
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_libraries_of_the_compiler_are_found_however_deep_they_are() {
+        let closure = "rustc-web\n  Depends: libc6\n  Depends: libstd-rust-web-dev\n    libc6-dev\nlibc6\n  \
+                       Depends: libgcc-s1\nlibstd-rust-web-dev\n  Depends: libstd-rust-web-1.96\n<libc-dev>\n\
+                       libstd-rust-web-1.96\n  Depends: libllvm22\nlibllvm22\n";
+        let found: Vec<_> = libraries(closure).collect();
+        assert_eq!(found, ["libc6", "libstd-rust-web-dev", "libstd-rust-web-1.96", "libllvm22"]);
+    }
 }
