@@ -1,6 +1,6 @@
 //! `cargo xtask build`: `davit`, `davitd` and `davit-runtime` in `target/release`, the components beside them.
 
-use crate::{command, plugins, workspace};
+use crate::{command, demo, plugins, workspace};
 use anyhow::{Context, Result};
 use std::{env, fs, path::PathBuf, process::Command};
 
@@ -52,6 +52,7 @@ pub(crate) fn tested() -> Result<PathBuf> {
         let entry = entry?;
         copies.push((entry.path(), to.join("plugins").join(entry.file_name())));
     }
+    copies.push((demo::site_login()?, to.join("site-login.wasm")));
     for (source, copy) in copies {
         // Beside and renamed: a program that runs cannot be written to.
         let beside = copy.with_extension("new");

@@ -14,6 +14,7 @@ use davit_fixtures::{
     registry::Registry,
 };
 use job::Job;
+pub(crate) use site::build_own_plugin as site_login;
 use site::{Change, SiteFile};
 use std::{ffi::OsString, fs, path::PathBuf};
 
@@ -23,6 +24,9 @@ pub(crate) struct Options {
     /// The component of the site's own login plugin; given where everything is built and namespaces are made.
     #[arg(long, hide = true)]
     inside: Option<PathBuf>,
+    /// The same component where everything is built already, for a test that runs beside cargo and cannot wait for it.
+    #[arg(long, hide = true)]
+    built: Option<PathBuf>,
 }
 
 /// The registry's one user.
@@ -33,9 +37,14 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     if let Some(plugin) = &options.inside {
         return shown(plugin.clone());
     }
-    packages::install(&[packages::DEMO])?;
-    build::all()?;
-    let plugin = site::build_own_plugin()?;
+    let plugin = match &options.built {
+        Some(plugin) => plugin.clone(),
+        None => {
+            packages::install(&[packages::DEMO])?;
+            build::all()?;
+            site_login()?
+        }
+    };
     let work = tempfile::Builder::new().prefix("davit-demo-").tempdir().context("cannot make a temporary folder")?;
     command::step("entering namespaces of the demo's own: processes, mounts, network");
     let words = ["demo", "--inside"].map(OsString::from).into_iter().chain([plugin.into_os_string()]);

@@ -70,10 +70,13 @@ pub(crate) fn run(words: &[OsString], work: tempfile::TempDir) -> Result<()> {
 fn until_end(inside: &mut Command, told: &SignalFd) -> Result<Option<ExitStatus>> {
     let mut child = inside.spawn().context("cannot start unshare, of Debian's package util-linux")?;
     loop {
-        if let Some(status) = child.try_wait()? {
-            return Ok(Some(status));
+        let ended = child.try_wait()?;
+        let told = told.read_signal()?.is_some();
+        if let Some(status) = ended {
+            // A terminal's Ctrl-C goes to everybody at once: who ended first says nothing.
+            return Ok((!told).then_some(status));
         }
-        if told.read_signal()?.is_some() {
+        if told {
             // The first process in there goes with it, and all others with that.
             child.kill()?;
             child.wait()?;

@@ -104,7 +104,7 @@ credential-callers = ["uid:0"]
 }
 
 /// Compiles `tests/fixtures/plugins/site-login`.
-pub(super) fn build_own_plugin() -> Result<PathBuf> {
+pub(crate) fn build_own_plugin() -> Result<PathBuf> {
     let sources = plugins::sources(&workspace::root()?.join("tests/fixtures/plugins"))?;
     let compiled = plugins::compile(&sources)?;
     let (_, component) = compiled.iter().find(|(source, _)| source.name == "site-login").context("no site-login")?;
