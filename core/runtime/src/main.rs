@@ -1,6 +1,7 @@
 //! `davit-runtime`: launcher, resolver and OCI command line in one small static program.
 
 use clap::{Parser, Subcommand};
+use davit_runtime::failure::chain;
 use davit_runtime::oci;
 use std::io::Write;
 use std::path::PathBuf;
@@ -52,16 +53,4 @@ fn main() -> ExitCode {
             ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(125))
         }
     }
-}
-
-/// An error with its causes on one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

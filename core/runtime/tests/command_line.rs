@@ -129,6 +129,17 @@ fn control_groups_cannot_be_written_from_inside() {
     assert_eq!(Bundle::of(&["/bin/sh", "-c", &format!("{script}; true")]).stdout(), "");
 }
 
+/// A new mount without a namespace would show the whole host's groups, and change options of its unified mount.
+#[test]
+fn without_a_cgroup_namespace_the_containers_own_group_is_seen_and_no_other() {
+    let script = "for d in /sys/fs/cgroup /sys/fs/cgroup/*; do test -f $d/cgroup.procs || continue; echo seen; \
+                  grep -qx 1 $d/cgroup.procs || echo not ours: $d; done | sort -u; \
+                  touch /sys/fs/cgroup/x 2>/dev/null && echo writable; true";
+    let mut bundle = Bundle::new(script);
+    bundle.config["linux"]["namespaces"].as_array_mut().unwrap().retain(|n| n["type"] != "cgroup");
+    assert_eq!(bundle.stdout(), "seen\n");
+}
+
 #[test]
 fn a_read_only_root_refuses_writing_and_a_bind_may_be_written_or_not() {
     let mut bundle = Bundle::new("touch /x || echo root; touch /rw/x && echo rw; touch /ro/x || echo ro");

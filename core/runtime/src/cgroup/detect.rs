@@ -89,6 +89,20 @@ impl Hierarchies {
         Ok(Self(found))
     }
 
+    /// This process's own group in each hierarchy, with the controllers (or the name, as `name=systemd`) joined by commas;
+    /// nothing for v2.
+    pub(crate) fn own_groups(&self) -> Result<Vec<(String, OwnedFd)>, CgroupError> {
+        let open = |hierarchy: &Hierarchy| {
+            let mut dir = hierarchy.open()?;
+            for part in hierarchy.own.split('/').filter(|p| !p.is_empty()) {
+                dir = file::open_dir(dir.as_fd(), part)
+                    .map_err(|source| CgroupError::Read { file: part.to_owned(), source })?;
+            }
+            Ok((hierarchy.controllers.join(","), dir))
+        };
+        self.0.iter().map(open).collect()
+    }
+
     /// Which generations there are. A named v1 hierarchy without controllers (systemd's) does not count.
     pub fn mode(&self) -> Mode {
         let v1 = self.0.iter().any(|h| h.controllers.iter().any(|c| !c.starts_with("name=")));

@@ -7,6 +7,7 @@
 //! privileged step; every descriptor is marked close-on-exec; the filter is loaded last.
 
 mod cgroup;
+mod cgroup_view;
 mod devices;
 mod filter;
 mod identity;
@@ -98,7 +99,7 @@ fn start(input: &Input) -> Result<Infallible, Failure> {
     let empty = Vec::new();
     let wanted = spec.oci.mounts().as_ref().unwrap_or(&empty);
     let sources = mounts::open_sources(wanted)?;
-    let cgroups = mounts::CgroupView::detect(wanted)?;
+    let cgroups = cgroup_view::CgroupView::detect(wanted, linux)?;
     root::pivot(&root, linux.rootfs_propagation().as_deref())?;
     let procfs = mounts::own_procfs()?;
     mounts::mount_all(&root, wanted, sources, &cgroups)?;

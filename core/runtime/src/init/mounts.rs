@@ -1,6 +1,7 @@
 //! The mounts of the specification, by descriptor: sources are opened while the host is still visible, targets are
 //! resolved inside the new root, and a mount is finished before it is attached.
 
+use super::cgroup_view::CgroupView;
 use super::options::{Bind, Options};
 use super::resolve::{self, TargetKind};
 use super::root::Root;
@@ -19,27 +20,6 @@ use std::path::Path;
 pub(super) struct Source {
     mount: OwnedFd,
     kind: TargetKind,
-}
-
-/// How the control groups look from inside.
-#[derive(Debug)]
-pub(super) enum CgroupView {
-    /// The unified hierarchy at the target itself.
-    Unified,
-    /// A tmpfs with a folder for each hierarchy: its name, its controllers or `name=…`; the last may be `unified`.
-    Split(Vec<String>),
-}
-
-impl CgroupView {
-    /// Looks at the host's own way, where the specification wants a cgroup mount.
-    pub(super) fn detect(mounts: &[Mount]) -> Result<Self, Failure> {
-        if !mounts.iter().any(|m| m.typ().as_deref() == Some("cgroup")) {
-            return Ok(Self::Unified);
-        }
-        let text = std::fs::read_to_string("/proc/self/cgroup").at(Stage::Mount, || "read /proc/self/cgroup")?;
-        let names: Vec<String> = text.lines().filter_map(|l| Some(l.split(':').nth(1)?.to_owned())).collect();
-        Ok(if names.iter().all(String::is_empty) { Self::Unified } else { Self::Split(names) })
-    }
 }
 
 /// Opens the sources of all binds, in order; none where the mount is no bind.
@@ -123,15 +103,11 @@ fn mount_new(root: &Root, mount: &Mount, cgroups: &CgroupView) -> Result<(), Fai
             let fs = fresh(fs_type, &options.own, attributes).at(Stage::Mount, what)?;
             attach(root.as_fd(), &fs, destination, TargetKind::Folder)
         }
-        "tmpfs" | "devpts" | "mqueue" | "cgroup2" => {
+        "tmpfs" | "devpts" | "mqueue" => {
             let fs = fresh(fs_type, &options.own, attributes).at(Stage::Mount, what)?;
             attach(root.as_fd(), &fs, destination, TargetKind::Folder)
         }
-        "cgroup" => match cgroups {
-            CgroupView::Unified => fresh("cgroup2", &[], attributes)
-                .and_then(|fs| attach(root.as_fd(), &fs, destination, TargetKind::Folder)),
-            CgroupView::Split(names) => mount_split(root, destination, names, attributes),
-        },
+        "cgroup" | "cgroup2" => cgroups.mount(root, mount, attributes),
         other => return Err(Failure::new(Stage::Mount, format!("{}: file system {other:?} is not supported", what()))),
     }
     .at(Stage::Mount, what)?;
@@ -141,35 +117,6 @@ fn mount_new(root: &Root, mount: &Mount, cgroups: &CgroupView) -> Result<(), Fai
             .at(Stage::Mount, what)?;
     }
     Ok(())
-}
-
-/// Each hierarchy at a folder of its own; in a cgroup namespace its root is the container's group.
-fn mount_split(root: &Root, destination: &Path, names: &[String], attributes: u64) -> io::Result<()> {
-    let tmpfs = fresh("tmpfs", &[("mode".into(), Some("755".into()))], attributes & !libc::MOUNT_ATTR_RDONLY)?;
-    attach(root.as_fd(), &tmpfs, destination, TargetKind::Folder)?;
-    for name in names {
-        let (fs_type, folder, own): (_, &str, Vec<_>) = match name.as_str() {
-            "" => ("cgroup2", "unified", Vec::new()),
-            named if named.starts_with("name=") => {
-                let name = named.trim_start_matches("name=");
-                ("cgroup", name, vec![("none".to_owned(), None), ("name".to_owned(), Some(name.to_owned()))])
-            }
-            controllers => ("cgroup", controllers, controllers.split(',').map(|c| (c.to_owned(), None)).collect()),
-        };
-        let fs = match fresh(fs_type, &own, attributes) {
-            Ok(fs) => fs,
-            // A hierarchy that exists but is not mounted on the host needs rights over the initial namespace.
-            Err(e) if matches!(e.raw_os_error(), Some(libc::EPERM | libc::EBUSY | libc::EINVAL)) => continue,
-            Err(e) => return Err(e),
-        };
-        let target = resolve::target(tmpfs.as_fd(), Path::new(folder), TargetKind::Folder)?;
-        move_to(&fs, target.as_fd())?;
-        for alias in folder.split(',').filter(|alias| *alias != folder) {
-            rustix::fs::symlinkat(folder, &tmpfs, alias)?;
-        }
-    }
-    let read_only = MountAttr { set: attributes & libc::MOUNT_ATTR_RDONLY, ..MountAttr::default() };
-    attr::set_attr(tmpfs.as_fd(), false, read_only)
 }
 
 /// A new instance of a file system, detached.
@@ -187,7 +134,7 @@ pub(super) fn fresh(fs_type: &str, options: &[(String, Option<String>)], attribu
     Ok(rustix::mount::fsmount(fs.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, attributes)?)
 }
 
-fn attach(root: BorrowedFd<'_>, mount: &OwnedFd, destination: &Path, kind: TargetKind) -> io::Result<()> {
+pub(super) fn attach(root: BorrowedFd<'_>, mount: &OwnedFd, destination: &Path, kind: TargetKind) -> io::Result<()> {
     move_to(mount, resolve::target(root, destination, kind)?.as_fd())
 }
 
