@@ -30,29 +30,25 @@ const ACCESS: Register = Register::R3;
 const MAJOR: Register = Register::R4;
 const MINOR: Register = Register::R5;
 
-/// Applies `rules` in order. Says what could not be applied: the list is a default that every container has.
-pub(super) fn apply(group: &Group, rules: &[LinuxDeviceCgroup]) -> Result<Vec<String>, CgroupError> {
+/// Applies `rules` in order. Every container has such a list, and without it the host's disks are open to whoever may make
+/// a node: where it cannot be put in force, nothing runs.
+pub(super) fn apply(group: &Group, rules: &[LinuxDeviceCgroup]) -> Result<(), CgroupError> {
     if rules.is_empty() {
-        return Ok(Vec::new());
+        return Ok(());
     }
     if let Some(dir) = group.v1_dir("devices") {
         for rule in rules {
             let (name, value) = line(rule)?;
             file::write(dir, name, &value)?;
         }
-        return Ok(Vec::new());
+        return Ok(());
     }
     let program = program(rules)?;
-    let Some(dir) = &group.v2 else {
-        return Ok(vec!["access to devices is not restricted: no devices controller in this cgroup".to_owned()]);
-    };
-    let attached = bpf::load_device_program(&program)
-        .map_err(|e| format!("access to devices is not restricted: load the device program: {e}"))
-        .and_then(|program| {
-            bpf::attach_device_program(dir.as_fd(), program.as_fd())
-                .map_err(|e| format!("access to devices is not restricted: attach the device program: {e}"))
-        });
-    Ok(attached.err().into_iter().collect())
+    let none = CgroupError::NoController { what: "access to devices", controller: "devices" };
+    let dir = group.v2.as_ref().ok_or(none)?;
+    let failed = |operation| move |source| CgroupError::DeviceProgram { operation, source };
+    let program = bpf::load_device_program(&program).map_err(failed("load"))?;
+    bpf::attach_device_program(dir.as_fd(), program.as_fd()).map_err(failed("attach"))
 }
 
 /// A rule whose words have been checked. Absent: any.

@@ -41,7 +41,6 @@ pub struct Group {
     pub(super) path: String,
     pub(super) v1: Vec<Place>,
     pub(super) v2: Option<OwnedFd>,
-    unsupported: Vec<String>,
 }
 
 impl Hierarchies {
@@ -72,7 +71,7 @@ impl Hierarchies {
     }
 
     fn walk(&self, path: &str, make: bool) -> Result<Group, CgroupError> {
-        let mut group = Group { path: path.to_owned(), v1: Vec::new(), v2: None, unsupported: Vec::new() };
+        let mut group = Group { path: path.to_owned(), v1: Vec::new(), v2: None };
         for hierarchy in &self.0 {
             let failed = |source| CgroupError::Make { path: path.to_owned(), hierarchy: hierarchy.name(), source };
             let mut dir = hierarchy.open()?;
@@ -154,16 +153,11 @@ impl Hierarchies {
 }
 
 impl Group {
-    fn finish(mut self, all: &Hierarchies, resources: &LinuxResources) -> Result<Self, CgroupError> {
-        let set = self
-            .update(resources)
-            .and_then(|()| devices::apply(&self, resources.devices().as_deref().unwrap_or_default()));
-        match set {
-            Ok(unsupported) => self.unsupported = unsupported,
-            Err(e) => {
-                let _ = all.remove(&self.path, Duration::ZERO);
-                return Err(e);
-            }
+    fn finish(self, all: &Hierarchies, resources: &LinuxResources) -> Result<Self, CgroupError> {
+        let rules = resources.devices().as_deref().unwrap_or_default();
+        if let Err(e) = self.update(resources).and_then(|()| devices::apply(&self, rules)) {
+            let _ = all.remove(&self.path, Duration::ZERO);
+            return Err(e);
         }
         Ok(self)
     }
@@ -171,11 +165,6 @@ impl Group {
     /// The path that it was made with.
     pub fn path(&self) -> &str {
         &self.path
-    }
-
-    /// What was a default and could not be applied here, as words for people.
-    pub fn unsupported(&self) -> &[String] {
-        &self.unsupported
     }
 
     /// Changes limits. Fields that are absent stay as they are; devices are fixed at creation.

@@ -5,8 +5,8 @@
 //! [`Group`] in every hierarchy and writes its limits; [`limits::Limits`] is the seam between the two generations
 //! (`v1`, `v2`), chosen controller by controller. A child joins through [`Group::joins`]: on v1 by writing
 //! `0` to each `tasks` file itself, on v2 through `CLONE_INTO_CGROUP`; nothing here moves a process. `freeze` stops,
-//! thaws and kills; `stats` reads. A limit that was asked for and cannot be set is an error; what is only a default
-//! and cannot be set is named in [`Group::unsupported`].
+//! thaws and kills; `stats` reads. A limit that cannot be set is an error, and so are device rules
+//! that cannot be put in force: nothing runs with less than it was given.
 //!
 //! All files are written by descriptor, and both the write and the close are checked.
 
@@ -76,6 +76,18 @@ pub enum CgroupError {
         what: &'static str,
         /// Which controller does that.
         controller: &'static str,
+    },
+    /// The program that holds access to devices on v2. The kernel's or the engine's own rights are too few.
+    #[error(
+        "{operation} the program that restricts access to devices: bpf(2) needs CAP_SYS_ADMIN (or CAP_BPF) and a kernel \
+         with CONFIG_CGROUP_BPF"
+    )]
+    DeviceProgram {
+        /// `load` or `attach`.
+        operation: &'static str,
+        /// Why; where the verifier refused it, with its words.
+        #[source]
+        source: io::Error,
     },
     /// Values that contradict each other or that this generation of control groups cannot express.
     #[error("{0}")]

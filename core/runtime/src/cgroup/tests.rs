@@ -227,10 +227,6 @@ fn a_device_that_is_not_allowed_cannot_be_opened() {
     let rules =
         r#"{"devices":[{"allow":false,"access":"rwm"},{"allow":true,"type":"c","major":1,"minor":3,"access":"rwm"}]}"#;
     let Some(f) = Fixture::new("devices", rules) else { return };
-    if !f.group.unsupported().is_empty() {
-        eprintln!("skipped: {}", f.group.unsupported().join(", "));
-        return;
-    }
     let open = |path: &str| f.run(&format!("( : < {path} ) && exit 0; exit 1")).wait().unwrap().code();
     assert_eq!(open("/dev/null"), Some(0));
     assert_eq!(open("/dev/zero"), Some(1));
@@ -257,7 +253,6 @@ fn on_v2_a_program_holds_devices_and_the_making_of_their_nodes() {
         eprintln!("skipped: no block device's node can be made here: {e}");
         return;
     }
-    assert_eq!(f.group.unsupported(), [] as [&str; 0]);
     let inside = |script: &str| {
         let code = f.run(&format!("LC_ALL=C; export LC_ALL; ( {script} ) 2> {}", at("told"))).wait().unwrap().code();
         (code == Some(0), std::fs::read_to_string(at("told")).unwrap())
@@ -286,11 +281,44 @@ fn the_kernel_takes_as_many_device_rules_as_are_let_through() {
     };
     let rules = |count: usize| (0..count).map(rule).collect::<Vec<_>>().join(",");
     let json = format!(r#"{{"devices":[{}]}}"#, rules(1024));
-    if let Some(f) = Fixture::attempt_in("devices-many", &json, Hierarchy::is_v2) {
-        assert_eq!(f.unwrap().group.unsupported(), [] as [&str; 0]);
+    if let Some(made) = Fixture::attempt_in("devices-many", &json, Hierarchy::is_v2) {
+        drop(made.unwrap());
     }
     let many: Vec<LinuxDeviceCgroup> = serde_json::from_str(&format!("[{}]", rules(1025))).unwrap();
     assert!(devices::program(&many).unwrap_err().to_string().starts_with("1025 device rules"));
+}
+
+/// Without the rights for bpf(2), as in a container that may make control groups but was not given them.
+#[test]
+fn on_v2_rules_that_cannot_be_put_in_force_are_an_error_and_leave_no_group() {
+    use rustix::thread::CapabilitySet;
+    // The rights of this thread alone.
+    std::thread::spawn(|| {
+        let mut sets = rustix::thread::capabilities(None).unwrap();
+        sets.effective.remove(CapabilitySet::SYS_ADMIN | CapabilitySet::BPF);
+        rustix::thread::set_capabilities(None, sets).unwrap();
+        let Some(made) = Fixture::attempt_in("devices-denied", NULL_ALONE, Hierarchy::is_v2) else { return };
+        let error = made.err().unwrap();
+        assert!(matches!(&error, CgroupError::DeviceProgram { operation: "load", .. }), "{error:?}");
+        let told = crate::failure::chain(&error);
+        assert!(told.contains("access to devices") && told.contains("CAP_BPF"), "{told}");
+        let all = Hierarchies(Hierarchies::detect().unwrap().0.into_iter().filter(Hierarchy::is_v2).collect());
+        assert!(all.open(&format!("/davit-test-{}-devices-denied", std::process::id())).is_err(), "the group is gone");
+    })
+    .join()
+    .unwrap();
+}
+
+#[test]
+fn without_a_controller_device_rules_are_an_error() {
+    let named = |h: &Hierarchy| h.controllers.iter().any(|c| c == "pids");
+    if !Hierarchies::detect().is_ok_and(|all| all.0.iter().any(named)) {
+        eprintln!("skipped: there is no v1 pids hierarchy here");
+        return;
+    }
+    let Some(made) = Fixture::attempt_in("devices-none", NULL_ALONE, named) else { return };
+    let error = made.err().unwrap().to_string();
+    assert_eq!(error, "access to devices cannot be limited: the devices controller is not available in this cgroup");
 }
 
 #[test]

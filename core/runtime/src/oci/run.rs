@@ -11,7 +11,6 @@ use davit_sys::clone::{self, Cloned};
 use nix::sys::signalfd::SignalFd;
 use rustix::event::{PollFd, PollFlags};
 use rustix::process::{WaitId, WaitIdOptions};
-use std::io::Write;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
@@ -20,10 +19,6 @@ pub(super) fn run(root: &Path, args: &Run) -> Result<i32, OciError> {
     let _state = StateDir::claim(root, &args.id)?;
     let spec = bundle::load(&args.bundle)?;
     let confined = Confined::make(&spec.oci, &args.id)?;
-    for what in confined.group.unsupported() {
-        // Where standard error is closed there is nowhere left to say it.
-        writeln!(std::io::stderr(), "davit-runtime: warning: {what}").ok();
-    }
     let joins = confined.group.joins()?;
     let seccomp = confine::filter(&spec.oci)?;
     let (ours, channel) = Channel::pair().map_err(system("make a socket pair"))?;
