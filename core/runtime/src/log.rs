@@ -2,6 +2,9 @@
 //!
 //! A record: `u64` nanoseconds since 1970, `u8` stream, `u8` flags (0), `u16` 0, `u32` length, all little-endian, then
 //! that many bytes. A record that a kill cut short is cut off by the next writer and passed over by readers.
+//!
+//! No record lies across a multiple of [`BLOCK`] bytes: what would, begins at the next one, and stream 0 fills the gap (where
+//! not even a header fits, zeros do). So whoever comes later starts at the last block, however long the log is.
 
 use std::fs::File;
 use std::io::{self, IoSlice, Write};
@@ -10,6 +13,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Bytes before each payload.
 pub const HEADER: usize = 16;
+/// Where a record begins for certain, at every multiple of it that the log is long enough for.
+pub const BLOCK: u64 = 256 * 1024;
 /// The longest payload.
 pub const MAX_PAYLOAD: usize = 16 * 1024;
 
@@ -43,11 +48,9 @@ pub struct Writer {
 impl Writer {
     /// Takes over a log (open for reading and appending) and cuts off a last record that is not whole.
     pub fn new(file: File) -> io::Result<Self> {
-        let length = file.metadata()?.len();
-        let mut reader = Reader::new(file.try_clone()?, 0);
-        while reader.skip()? {}
+        let reader = Reader::from_end(file.try_clone()?)?;
         let end = reader.offset();
-        if end < length {
+        if end != file.metadata()?.len() {
             file.set_len(end)?;
         }
         Ok(Self { file, end })
@@ -59,8 +62,9 @@ impl Writer {
         let time = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_nanos());
         let time = u64::try_from(time).unwrap_or(u64::MAX);
         for piece in payload.chunks(MAX_PAYLOAD) {
-            let header = header(time, stream, piece.len());
             let length = (HEADER + piece.len()) as u64;
+            let header = header(time, Kind::Output(stream), piece.len());
+            self.fill(length)?;
             let wrote = self.file.write_vectored(&[IoSlice::new(&header), IoSlice::new(piece)]).and_then(|n| {
                 let rest = [&header[..], piece].concat().get(n..).unwrap_or_default().to_vec();
                 if rest.is_empty() { Ok(()) } else { self.file.write_all(&rest) }
@@ -73,13 +77,45 @@ impl Writer {
         }
         Ok(())
     }
+
+    /// Goes to the next block where a record of `length` bytes would not fit into this one. The gap takes no room on the disk.
+    fn fill(&mut self, length: u64) -> io::Result<()> {
+        let left = left_in_block(self.end);
+        if length <= left {
+            return Ok(());
+        }
+        let next = self.end + left;
+        let filled = match usize::try_from(left).unwrap_or(usize::MAX).checked_sub(HEADER) {
+            Some(rest) => self.file.write_all(&header(0, Kind::Filler, rest)),
+            None => Ok(()),
+        };
+        if let Err(e) = filled.and_then(|()| self.file.set_len(next)) {
+            self.file.set_len(self.end)?;
+            return Err(e);
+        }
+        self.end = next;
+        Ok(())
+    }
 }
 
-fn header(time: u64, stream: Stream, length: usize) -> [u8; HEADER] {
+/// What a record is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// Nothing, up to the end of the block.
+    Filler,
+    Output(Stream),
+}
+
+fn left_in_block(at: u64) -> u64 {
+    BLOCK - at % BLOCK
+}
+
+fn header(time: u64, kind: Kind, length: usize) -> [u8; HEADER] {
     let mut header = [0; HEADER];
-    let stream = match stream {
-        Stream::Stdout => 1,
-        Stream::Stderr => 2,
+    let stream = match kind {
+        Kind::Filler => 0,
+        Kind::Output(Stream::Stdout) => 1,
+        Kind::Output(Stream::Stderr) => 2,
     };
     let length = u32::try_from(length).unwrap_or(u32::MAX);
     header[..8].copy_from_slice(&time.to_le_bytes());
@@ -102,11 +138,22 @@ impl Reader {
         Self { file, at: offset }
     }
 
-    /// Reads only what is written from now on.
+    /// Reads only what is written from now on. It costs one read of at most a block.
     pub fn from_end(file: File) -> io::Result<Self> {
-        let mut reader = Self::new(file, 0);
-        while reader.skip()? {}
-        Ok(reader)
+        let length = file.metadata()?.len();
+        let begin = length - length % BLOCK;
+        let mut tail = vec![0; usize::try_from(length - begin).unwrap_or_default()];
+        let got = read_at(&file, &mut tail, begin)?;
+        tail.truncate(got);
+        let mut whole = 0;
+        while let Some((header, payload)) = tail.get(whole..).and_then(<[u8]>::split_first_chunk::<HEADER>) {
+            let length = parse(header)?.2;
+            if payload.len() < length {
+                break;
+            }
+            whole += HEADER + length;
+        }
+        Ok(Self { file, at: begin + whole as u64 })
     }
 
     /// Where the next record begins.
@@ -117,43 +164,55 @@ impl Reader {
 
     /// The next record, or none where no whole one is there (yet). `InvalidData`: this is no log.
     pub fn next_record(&mut self) -> io::Result<Option<Record>> {
-        let Some((time, stream, length)) = self.peek()? else { return Ok(None) };
-        let mut payload = vec![0; length];
-        if read_at(&self.file, &mut payload, self.at + HEADER as u64)? < length {
-            return Ok(None);
+        loop {
+            if left_in_block(self.at) < HEADER as u64 {
+                // A gap without a filler; as long as nothing follows it, it may still be cut off.
+                let next = self.at + left_in_block(self.at);
+                if read_at(&self.file, &mut [0], next)? == 0 {
+                    return Ok(None);
+                }
+                self.at = next;
+            }
+            let mut header = [0; HEADER];
+            if read_at(&self.file, &mut header, self.at)? < HEADER {
+                return Ok(None);
+            }
+            let (time, kind, length) = parse(&header)?;
+            let next = self.at + (HEADER + length) as u64;
+            match kind {
+                Kind::Filler => {
+                    if length > 0 && read_at(&self.file, &mut [0], next - 1)? == 0 {
+                        return Ok(None);
+                    }
+                    self.at = next;
+                }
+                Kind::Output(stream) => {
+                    let mut payload = vec![0; length];
+                    if read_at(&self.file, &mut payload, self.at + HEADER as u64)? < length {
+                        return Ok(None);
+                    }
+                    self.at = next;
+                    return Ok(Some(Record { time, stream, payload }));
+                }
+            }
         }
-        self.at += (HEADER + length) as u64;
-        Ok(Some(Record { time, stream, payload }))
     }
+}
 
-    /// Passes over one whole record; no where there is none.
-    fn skip(&mut self) -> io::Result<bool> {
-        let Some((_, _, length)) = self.peek()? else { return Ok(false) };
-        let next = self.at + (HEADER + length) as u64;
-        let whole = length == 0 || read_at(&self.file, &mut [0], next - 1)? == 1;
-        if whole {
-            self.at = next;
-        }
-        Ok(whole)
+/// A header's time, kind and payload length.
+fn parse(header: &[u8; HEADER]) -> io::Result<(u64, Kind, usize)> {
+    let [t0, t1, t2, t3, t4, t5, t6, t7, stream, _, _, _, l0, l1, l2, l3] = *header;
+    let length = u32::from_le_bytes([l0, l1, l2, l3]) as usize;
+    let kind = match stream {
+        0 => Kind::Filler,
+        1 => Kind::Output(Stream::Stdout),
+        2 => Kind::Output(Stream::Stderr),
+        _ => return Err(io::Error::new(io::ErrorKind::InvalidData, "a log record of an unknown stream")),
+    };
+    if length > MAX_PAYLOAD {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "a log record longer than any"));
     }
-
-    fn peek(&self) -> io::Result<Option<(u64, Stream, usize)>> {
-        let mut header = [0; HEADER];
-        if read_at(&self.file, &mut header, self.at)? < HEADER {
-            return Ok(None);
-        }
-        let [t0, t1, t2, t3, t4, t5, t6, t7, stream, _, _, _, l0, l1, l2, l3] = header;
-        let length = u32::from_le_bytes([l0, l1, l2, l3]) as usize;
-        let stream = match stream {
-            1 => Stream::Stdout,
-            2 => Stream::Stderr,
-            _ => return Err(io::Error::new(io::ErrorKind::InvalidData, "a log record of an unknown stream")),
-        };
-        if length > MAX_PAYLOAD {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "a log record longer than any"));
-        }
-        Ok(Some((u64::from_le_bytes([t0, t1, t2, t3, t4, t5, t6, t7]), stream, length)))
-    }
+    Ok((u64::from_le_bytes([t0, t1, t2, t3, t4, t5, t6, t7]), kind, length))
 }
 
 fn read_at(file: &File, buffer: &mut [u8], mut at: u64) -> io::Result<usize> {
@@ -201,7 +260,7 @@ mod tests {
             let (file, append) = log();
             Writer::new(append.try_clone().unwrap()).unwrap().append(Stream::Stdout, b"whole").unwrap();
             let whole = file.as_file().metadata().unwrap().len();
-            let mut half = header(7, Stream::Stdout, 5).to_vec();
+            let mut half = header(7, Kind::Output(Stream::Stdout), 5).to_vec();
             half.extend(b"torn!");
             (&append).write_all(&half[..torn]).unwrap();
 
@@ -212,6 +271,85 @@ mod tests {
             assert_eq!(reader.offset(), whole);
             assert_eq!(reader.next_record().unwrap().unwrap().payload, b"next");
         }
+    }
+
+    /// Lengths that end exactly at a block, one byte before, a header before, and so on.
+    #[test]
+    fn no_record_lies_across_a_block_and_none_is_lost_there() {
+        for left in [0, 1, HEADER - 1, HEADER, HEADER + 1, HEADER + 9, HEADER + 10, HEADER + 11] {
+            let (file, append) = log();
+            let mut writer = Writer::new(append.try_clone().unwrap()).unwrap();
+            let mut expected = Vec::new();
+            let mut room = usize::try_from(BLOCK).unwrap() - left;
+            while room > 0 {
+                // Never so that less than a header stays.
+                let piece = match room - HEADER {
+                    last if last <= MAX_PAYLOAD => last,
+                    more if more <= MAX_PAYLOAD + 2 * HEADER => MAX_PAYLOAD / 2,
+                    _ => MAX_PAYLOAD,
+                };
+                expected.push(vec![b'x'; piece]);
+                writer.append(Stream::Stdout, expected.last().unwrap()).unwrap();
+                room -= HEADER + piece;
+            }
+            assert_eq!(file.as_file().metadata().unwrap().len(), BLOCK - left as u64);
+            let mut reader = Reader::new(file.reopen().unwrap(), 0);
+            for payload in [b"0123456789".to_vec(), vec![0xfe; MAX_PAYLOAD]] {
+                // By the same writer, and by one that comes after it was killed.
+                writer.append(Stream::Stderr, &payload).unwrap();
+                expected.push(payload);
+                writer = Writer::new(append.try_clone().unwrap()).unwrap();
+                assert_eq!(Reader::from_end(file.reopen().unwrap()).unwrap().offset(), writer.end);
+            }
+            let all: Vec<_> = std::iter::from_fn(|| reader.next_record().unwrap()).map(|r| r.payload).collect();
+            assert!(all == expected, "{left} left: {} of {} records", all.len(), expected.len());
+            assert_eq!(reader.offset(), writer.end);
+        }
+    }
+
+    /// A kill between the filler and what follows it, or within: cut off or kept, nothing is lost.
+    #[test]
+    fn a_filler_that_was_cut_short_is_written_again() {
+        for torn in [1, HEADER, HEADER + 1, HEADER + 100] {
+            let (file, append) = log();
+            let mut writer = Writer::new(append.try_clone().unwrap()).unwrap();
+            while left_in_block(writer.end) > 1000 + HEADER as u64 {
+                let piece = (usize::try_from(left_in_block(writer.end)).unwrap() - 1000 - HEADER).min(1000);
+                writer.append(Stream::Stdout, &vec![1; piece]).unwrap();
+            }
+            let end = writer.end;
+            writer.append(Stream::Stdout, &[2; 2000]).unwrap();
+            append.set_len(end + torn as u64).unwrap();
+            let mut writer = Writer::new(append).unwrap();
+            assert_eq!(writer.end, end);
+            writer.append(Stream::Stdout, &[3; 2000]).unwrap();
+            let mut reader = Reader::new(file.reopen().unwrap(), end);
+            assert_eq!(reader.next_record().unwrap().unwrap().payload, [3; 2000]);
+        }
+    }
+
+    #[test]
+    fn a_log_of_200_000_records_is_opened_again_a_hundred_times_sooner_than_it_was_written() {
+        const RECORDS: u32 = 200_000;
+        let (file, append) = log();
+        let began = std::time::Instant::now();
+        let mut writer = Writer::new(append.try_clone().unwrap()).unwrap();
+        for n in 0..RECORDS {
+            writer.append(Stream::Stdout, format!("line {n}\n").as_bytes()).unwrap();
+        }
+        let writing = began.elapsed();
+        let began = std::time::Instant::now();
+        for _ in 0..100 {
+            assert_eq!(Writer::new(append.try_clone().unwrap()).unwrap().end, writer.end);
+            assert_eq!(Reader::from_end(file.reopen().unwrap()).unwrap().offset(), writer.end);
+        }
+        let opening = began.elapsed();
+        assert!(opening < writing, "{opening:?} for a hundred times, against {writing:?}");
+        let mut reader = Reader::new(file.reopen().unwrap(), 0);
+        for n in 0..RECORDS {
+            assert_eq!(reader.next_record().unwrap().unwrap().payload, format!("line {n}\n").as_bytes());
+        }
+        assert_eq!(reader.next_record().unwrap(), None);
     }
 
     #[test]
