@@ -37,3 +37,8 @@ pub use layer::LayerError;
 pub use owner::OwnerError;
 pub use pattern::PatternError;
 pub use tree::{ArchiveError, ResolveError};
+
+/// Reads a Dockerfile and builds nothing: how many instructions it has, or the line and what is wrong there.
+pub fn check_syntax(text: &str) -> Result<usize, (usize, SyntaxError)> {
+    dockerfile::parse(text).map(|file| file.steps.len())
+}

@@ -51,4 +51,4 @@ pub use pack::pack;
 pub use recover::Recovered;
 pub use root::PreparedRoot;
 pub use store::Store;
-pub use unpack::Limits;
+pub use unpack::{Limits, Options as UnpackOptions, Unpacked, unpack};

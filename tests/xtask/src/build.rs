@@ -96,7 +96,8 @@ fn static_runtime() -> Result<()> {
     Ok(())
 }
 
-fn host_triple() -> Result<String> {
+/// The target that the compiler makes programs for by itself.
+pub(crate) fn host_triple() -> Result<String> {
     if let Some(host) = env::var_os("CARGO_BUILD_TARGET") {
         return host.into_string().ok().context("CARGO_BUILD_TARGET is not UTF-8");
     }

@@ -9,6 +9,7 @@ mod clients;
 mod command;
 mod demo;
 mod enclosure;
+mod fuzz;
 mod guest;
 mod guests;
 mod packages;
@@ -44,6 +45,8 @@ enum Verb {
     Bench(bench::Options),
     /// Runs the runtime's tests in a guest with Debian's 6.1 kernel and cgroup v2 alone.
     TestV2(guest::Options),
+    /// Feeds parsers of what strangers send with generated input, steered by what it reaches.
+    Fuzz(fuzz::Options),
     /// For the demo and the benches: the first process of their own namespaces.
     #[command(hide = true)]
     Enclosed(enclosure::Options),
@@ -67,6 +70,7 @@ fn done() -> Result<()> {
         Verb::Demo(options) => demo::run(&options),
         Verb::Test(options) => test::run(&options),
         Verb::Bench(options) => bench::run(&options),
+        Verb::Fuzz(options) => fuzz::run(&options),
         Verb::Enclosed(options) => enclosure::first(&options),
     }
 }

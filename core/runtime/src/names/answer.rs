@@ -15,7 +15,7 @@ const UDP_PAYLOAD: u16 = 1232;
 
 /// What is done with a message from a client.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Decision {
+pub enum Decision {
     /// This is the answer.
     Reply(Vec<u8>),
     /// It is for an upstream server.
@@ -25,7 +25,7 @@ pub(super) enum Decision {
 }
 
 /// Decides on `request` in `zone`. `udp`: the answer must fit what the client takes; `turn` rotates several addresses.
-pub(super) fn decide(zone: &Zone, request: &[u8], udp: bool, turn: usize) -> Decision {
+pub fn decide(zone: &Zone, request: &[u8], udp: bool, turn: usize) -> Decision {
     let Ok(message) = Message::from_vec(request) else { return malformed(request) };
     if message.metadata.message_type != MessageType::Query {
         return Decision::Drop;

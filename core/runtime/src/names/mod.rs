@@ -9,7 +9,7 @@
 //! A question that came by TCP is forwarded by TCP, so an upstream answer too long for UDP reaches the client when it asks
 //! again as the protocol says. Our own addresses are never asked.
 
-mod answer;
+pub mod answer;
 mod forward;
 mod listen;
 mod serve;

@@ -32,22 +32,26 @@ use tree::Tree;
 
 /// What an unpacked layer turned out to be.
 #[derive(Debug)]
-pub(crate) struct Unpacked {
+pub struct Unpacked {
     /// Digest of the uncompressed stream, trailing padding included.
-    pub(crate) diff_id: Digest,
+    pub diff_id: Digest,
     /// Bytes of file content.
-    pub(crate) size: u64,
+    pub size: u64,
     /// Folders that entries stand in but the archive does not describe.
-    pub(crate) implied: Vec<Vec<u8>>,
+    pub implied: Vec<Vec<u8>>,
 }
 
 /// How to unpack.
 #[derive(Clone, Debug)]
-pub(crate) struct Options {
-    pub(crate) media_type: String,
-    pub(crate) whiteouts: WhiteoutStyle,
-    pub(crate) limits: Limits,
-    pub(crate) cancel: Arc<AtomicBool>,
+pub struct Options {
+    /// What the manifest says that the archive is: its compression must be the one that it begins with.
+    pub media_type: String,
+    /// How deletions are written.
+    pub whiteouts: WhiteoutStyle,
+    /// What it may cost.
+    pub limits: Limits,
+    /// Set by whoever no longer wants it.
+    pub cancel: Arc<AtomicBool>,
 }
 
 /// State of one unpacking.
@@ -64,7 +68,7 @@ struct Unpack<'a> {
 }
 
 /// Unpacks `source` into `into`. What was made stays there on an error: the caller discards the whole place.
-pub(crate) fn unpack(into: BorrowedFd<'_>, source: Box<dyn Read + Send>, options: &Options) -> Result<Unpacked> {
+pub fn unpack(into: BorrowedFd<'_>, source: Box<dyn Read + Send>, options: &Options) -> Result<Unpacked> {
     let input = Input::new(source, &options.media_type, options.limits, options.cancel.clone())?;
     let mut archive = Archive::new(input);
     let mut state = Unpack {
