@@ -71,10 +71,12 @@ impl Reference {
         Ok(Self { digest: None, tag: Some(tag.to_owned()), ..self.clone() })
     }
 
-    /// The repository as people write it: without `docker.io/` and `library/`.
+    /// The repository as people write it: without `docker.io/`, and without the `library/` of a name of one part. Of a longer
+    /// one it is kept: without, it would be another repository.
     pub fn familiar_name(&self) -> String {
         if self.registry == DEFAULT_REGISTRY {
-            self.repository.strip_prefix("library/").unwrap_or(&self.repository).to_owned()
+            let short = self.repository.strip_prefix("library/").filter(|name| !name.contains('/'));
+            short.unwrap_or(&self.repository).to_owned()
         } else {
             format!("{}/{}", self.registry, self.repository)
         }
@@ -221,6 +223,7 @@ mod tests {
             ("localhost/a", "localhost/a:latest", "localhost/a:latest"),
             ("127.0.0.1:5000/x/y__z:v1", "127.0.0.1:5000/x/y__z:v1", "127.0.0.1:5000/x/y__z:v1"),
             ("[::1]:5000/a", "[::1]:5000/a:latest", "[::1]:5000/a:latest"),
+            ("library/a/b", "docker.io/library/a/b:latest", "library/a/b:latest"),
             ("index.docker.io/library/a", "docker.io/library/a:latest", "a:latest"),
         ];
         for (text, full, familiar) in cases {
