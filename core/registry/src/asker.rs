@@ -60,6 +60,11 @@ impl<'a> Asker<'a> {
         Ok(answer)
     }
 
+    /// Before the registry is connected to only to learn how it speaks: a refusal holds for that too.
+    pub(crate) async fn before_a_probe(&self) -> Result<(), ErrorKind> {
+        self.ask(Scheme::None, BTreeMap::new()).await.map(drop)
+    }
+
     /// The next answer to a 401, or the error that there is none.
     pub(crate) async fn answer(&mut self, refused: Answered, last: &Answer) -> Result<Answer, ErrorKind> {
         let fields = refused.response.headers().get_all(WWW_AUTHENTICATE);

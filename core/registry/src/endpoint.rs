@@ -1,7 +1,10 @@
 //! Where a repository is asked for: the registry itself or its mirrors, each with a checked URL.
 
 use crate::{
-    ErrorKind, Registry, Session, failure,
+    ErrorKind, Registry, Session,
+    access::Access,
+    asker::Asker,
+    failure,
     origin::{Origin, may_be_plain},
 };
 use davit_model::reference::Reference;
@@ -60,10 +63,37 @@ const PROBE: Duration = Duration::from_secs(3);
 
 impl Registry {
     /// The registry itself, without mirrors: for writing, and for what only it knows.
-    pub(crate) async fn registry_itself(&self, registry: &str, repository: &str) -> Result<Target, ErrorKind> {
+    ///
+    /// Finding out which scheme it speaks is a connection already, so policy is asked first whether `access` may be had.
+    pub(crate) async fn registry_itself(
+        &self,
+        session: &Session,
+        registry: &str,
+        repository: &str,
+        access: &Access,
+    ) -> Result<Target, ErrorKind> {
         let host = self.inner.options.hosts.get(registry).map_or(registry, String::as_str);
-        let base = self.with_scheme(host).await?;
-        Ok(Target { registry: registry.to_owned(), repository: repository.to_owned(), base })
+        let [https, plain] = candidates(host)?;
+        let mut target = Target { registry: registry.to_owned(), repository: repository.to_owned(), base: https };
+        let insecure = &self.inner.options.insecure;
+        if !may_be_plain(&target.base, insecure) && !may_be_plain(&plain, insecure) {
+            return Ok(target);
+        }
+        let known = self.inner.schemes.0.lock().unwrap_or_else(|e| e.into_inner()).get(host).copied();
+        let scheme = match known {
+            Some(scheme) => scheme,
+            None => {
+                let offered = session.offered_for(registry);
+                Asker::new(self, session, &target, access, offered).before_a_probe().await?;
+                let scheme = self.probe(target.base.clone()).await?;
+                self.inner.schemes.0.lock().unwrap_or_else(|e| e.into_inner()).insert(host.to_owned(), scheme);
+                scheme
+            }
+        };
+        if scheme != "https" {
+            target.base = plain;
+        }
+        Ok(target)
     }
 
     /// The places to read `reference` from, best first: those that policy names, else the registry itself.
@@ -91,7 +121,8 @@ impl Registry {
             targets.push(Target { registry: name, repository, base });
         }
         if targets.is_empty() {
-            targets.push(self.registry_itself(registry, repository).await?);
+            let access = Access::to(repository, &["pull"]);
+            targets.push(self.registry_itself(session, registry, repository, &access).await?);
         }
         Ok(targets)
     }
@@ -109,26 +140,6 @@ impl Registry {
         }
     }
 
-    /// `host[:port]` with the scheme that it speaks: https, unless it may be plain and does not speak TLS.
-    async fn with_scheme(&self, host: &str) -> Result<Url, ErrorKind> {
-        let bad = |e| ErrorKind::Setting(format!("{host:?} is not a registry's host and port: {e}"));
-        let https = Url::parse(&format!("https://{host}/")).map_err(bad)?;
-        let plain = Url::parse(&format!("http://{host}/")).map_err(bad)?;
-        if !may_be_plain(&https, &self.inner.options.insecure) && !may_be_plain(&plain, &self.inner.options.insecure) {
-            return Ok(https);
-        }
-        let known = self.inner.schemes.0.lock().unwrap_or_else(|e| e.into_inner()).get(host).copied();
-        let scheme = match known {
-            Some(scheme) => scheme,
-            None => {
-                let scheme = self.probe(https.clone()).await?;
-                self.inner.schemes.0.lock().unwrap_or_else(|e| e.into_inner()).insert(host.to_owned(), scheme);
-                scheme
-            }
-        };
-        Ok(if scheme == "https" { https } else { plain })
-    }
-
     /// Whether a host speaks TLS. No credential is sent.
     async fn probe(&self, mut url: Url) -> Result<&'static str, ErrorKind> {
         url.set_path("/v2/");
@@ -142,4 +153,10 @@ impl Registry {
             _ => Ok("http"),
         }
     }
+}
+
+/// What a registry at `host[:port]` may be: private, and plain.
+fn candidates(host: &str) -> Result<[Url; 2], ErrorKind> {
+    let bad = |e| ErrorKind::Setting(format!("{host:?} is not a registry's host and port: {e}"));
+    Ok([Url::parse(&format!("https://{host}/")).map_err(bad)?, Url::parse(&format!("http://{host}/")).map_err(bad)?])
 }

@@ -66,7 +66,8 @@ impl Registry {
         progress: &(dyn Fn(&Descriptor, PushState) + Send + Sync),
     ) -> Result<Digest, Error> {
         let pushed = async {
-            let target = self.registry_itself(reference.registry(), reference.repository()).await?;
+            let access = Access::to(reference.repository(), &["pull", "push"]);
+            let target = self.registry_itself(session, reference.registry(), reference.repository(), &access).await?;
             let mut seen = BTreeSet::new();
             let blobs: Vec<_> = blobs.iter().filter(|b| seen.insert(b.descriptor.digest.clone())).collect();
             for blob in &blobs {

@@ -64,8 +64,8 @@ impl Registry {
     pub async fn login(&self, session: &Session, registry: &str) -> Result<(), Error> {
         let registry = server_name(registry);
         let check = async {
-            let target = self.registry_itself(registry, "").await?;
             let access = Access::root();
+            let target = self.registry_itself(session, registry, "", &access).await?;
             let url = target.root();
             let mut call = Call::get(&target, &access, url);
             call.fresh = true;
@@ -78,8 +78,8 @@ impl Registry {
     /// The repository's tags, in the registry's order.
     pub async fn tags(&self, session: &Session, reference: &Reference) -> Result<Vec<String>, Error> {
         let list = async {
-            let target = self.registry_itself(reference.registry(), reference.repository()).await?;
-            let access = Access::to(&target.repository, &["pull"]);
+            let access = Access::to(reference.repository(), &["pull"]);
+            let target = self.registry_itself(session, reference.registry(), reference.repository(), &access).await?;
             let mut url = Some(target.url(&["tags", "list"])?);
             let mut tags = Vec::new();
             for _ in 0..PAGES {
@@ -101,8 +101,8 @@ impl Registry {
     /// Removes the manifest at `reference`, which must have a digest for most registries.
     pub async fn delete(&self, session: &Session, reference: &Reference) -> Result<(), Error> {
         let remove = async {
-            let target = self.registry_itself(reference.registry(), reference.repository()).await?;
-            let access = Access::to(&target.repository, &["delete"]);
+            let access = Access::to(reference.repository(), &["delete"]);
+            let target = self.registry_itself(session, reference.registry(), reference.repository(), &access).await?;
             let url = target.url(&["manifests", &reference.manifest_key()])?;
             let answered = self.send(session, Call::new(Method::DELETE, &target, &access, url)).await?;
             self.success(answered, "manifest").await.map(drop)

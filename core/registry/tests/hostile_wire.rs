@@ -357,3 +357,23 @@ async fn an_upload_that_no_one_takes_hits_the_deadline() {
     assert!(matches!(*e.kind, ErrorKind::Timeout { wanted: "take data", .. }), "{e}");
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
 }
+
+#[tokio::test]
+async fn a_registry_that_policy_denies_sees_no_connection_at_all() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let denied = || Err(PolicyError::Denied("this site does not use that registry".to_owned()));
+    let session = session(Arc::new(FakePolicy::new(move |_| denied())));
+    let name = reference(&listener.local_addr().unwrap().to_string(), "x:1");
+    let client = client();
+    let refused = [
+        client.resolve(&session, &name, None).await.unwrap_err(),
+        client.tags(&session, &name).await.unwrap_err(),
+        client.delete(&session, &name).await.unwrap_err(),
+        client.login(&session, name.registry()).await.unwrap_err(),
+    ];
+    for error in refused {
+        assert!(matches!(*error.kind, ErrorKind::Policy(_)), "{error}");
+    }
+    assert_eq!(listener.accept().unwrap_err().kind(), std::io::ErrorKind::WouldBlock, "nobody knocked");
+}
