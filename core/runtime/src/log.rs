@@ -6,6 +6,7 @@
 //! No record lies across a multiple of [`BLOCK`] bytes: what would, begins at the next one, and stream 0 fills the gap (where
 //! not even a header fits, zeros do). So whoever comes later starts at the last block, however long the log is.
 
+use crate::failure;
 use std::fs::File;
 use std::io::{self, IoSlice, Write};
 use std::os::unix::fs::FileExt;
@@ -43,6 +44,32 @@ pub struct Record {
 pub struct Writer {
     file: File,
     end: u64,
+    /// Where the last record begins.
+    last: u64,
+    lost: Lost,
+}
+
+/// Output that could not be written, and of which the log does not tell yet.
+#[derive(Debug, Default)]
+struct Lost {
+    pieces: u64,
+    bytes: u64,
+    why: String,
+}
+
+impl Lost {
+    fn add(&mut self, bytes: u64) {
+        self.pieces += 1;
+        self.bytes += bytes;
+    }
+
+    /// The line that stands in the log where the output is missing.
+    fn line(&self) -> String {
+        let Self { pieces, bytes, why } = self;
+        format!(
+            "davit: {bytes} bytes of output ({pieces} writes) are missing here: the log could not be written: {why}\n"
+        )
+    }
 }
 
 impl Writer {
@@ -53,7 +80,37 @@ impl Writer {
         if end != file.metadata()?.len() {
             file.set_len(end)?;
         }
-        Ok(Self { file, end })
+        Ok(Self { file, end, last: end, lost: Lost::default() })
+    }
+
+    /// Appends `payload`, or counts it as lost. As soon as there is room again, the log says on standard error how much is
+    /// missing: whoever reads it, or is attached, sees the line in its place.
+    pub fn keep(&mut self, stream: Stream, payload: &[u8]) {
+        let (end, last) = (self.end, self.last);
+        if let Err(e) = self.tell_of_loss().and_then(|()| self.append(stream, payload)) {
+            // A line without what comes after it would take the room that the last line needs.
+            if self.end > end && self.file.set_len(end).is_ok() {
+                (self.end, self.last) = (end, last);
+            }
+            self.lost.add(payload.len() as u64);
+            self.lost.why = failure::reason(&e);
+        } else {
+            self.lost = Lost::default();
+        }
+    }
+
+    /// The last chance to tell of a loss. Where there is still no room, the last record gives way to the line.
+    pub fn finish(&mut self) {
+        if self.tell_of_loss().is_err() && self.last < self.end && self.file.set_len(self.last).is_ok() {
+            self.lost.add((self.end - self.last).saturating_sub(HEADER as u64));
+            self.end = self.last;
+            // Nothing is left to try: the loss stays untold.
+            self.tell_of_loss().ok();
+        }
+    }
+
+    fn tell_of_loss(&mut self) -> io::Result<()> {
+        if self.lost.pieces == 0 { Ok(()) } else { self.append(Stream::Stderr, self.lost.line().as_bytes()) }
     }
 
     /// Appends `payload`, in several records where it is longer than one takes. On an error (a full disk) the log ends
@@ -73,6 +130,7 @@ impl Writer {
                 self.file.set_len(self.end)?;
                 return Err(e);
             }
+            self.last = self.end;
             self.end += length;
         }
         Ok(())

@@ -192,6 +192,7 @@ impl Attended {
             rustix::fs::fcntl_setfl(&master, flags | rustix::fs::OFlags::NONBLOCK)?;
             while copy_piece(master.as_fd(), &mut self.log, Stream::Stdout) {}
         }
+        self.log.finish();
         let record = if self.adopted { self.status_of_orphan() } else { self.reap()? };
         record.write(self.run_dir.as_fd(), record::EXIT)?;
         self.control.remove(self.run_dir.as_fd());
@@ -247,15 +248,15 @@ impl Attended {
     }
 }
 
-/// Reads one piece and logs it; no: there is nothing (left) to read. What a full disk does not take is lost, and the
-/// container runs on.
+/// Reads one piece and logs it; no: there is nothing (left) to read. What a full disk does not take is counted and told of
+/// in the log, and the container runs on.
 fn copy_piece(from: BorrowedFd<'_>, log: &mut log::Writer, stream: Stream) -> bool {
     let mut buffer = [0; log::MAX_PAYLOAD];
     match rustix::io::read(from, &mut buffer) {
         Ok(0) | Err(Errno::IO | Errno::AGAIN) => false,
         Err(Errno::INTR) => true,
         Ok(n) => {
-            log.append(stream, buffer.get(..n).unwrap_or_default()).ok();
+            log.keep(stream, buffer.get(..n).unwrap_or_default());
             true
         }
         Err(_) => false,
