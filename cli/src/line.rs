@@ -163,7 +163,8 @@ pub(crate) fn refuse(refusal: &clap::Error, out: &Printer) -> Result<Exit> {
             let text = refusal.render().to_string();
             let text = text.strip_prefix("error: ").unwrap_or(&text);
             let (head, rest) = text.split_once("\n\nUsage:").unwrap_or((text, ""));
-            let head = head.split_whitespace().collect::<Vec<_>>().join(" ");
+            let parts = head.split("\n\n").map(|part| part.split_whitespace().collect::<Vec<_>>().join(" "));
+            let head = parts.collect::<Vec<_>>().join("; ");
             let usage = rest.lines().next().map(|line| format!("; usage:{line}")).unwrap_or_default();
             Err(Error::usage(format!("{head}{usage}")))
         }

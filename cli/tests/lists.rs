@@ -301,7 +301,7 @@ fn words_that_make_no_sense_are_told_in_a_line_with_dockers_status() {
     [exit] 125
     "#);
     assert_snapshot!(show(&["nope"]), @r"
-    [stderr] davit: unrecognized subcommand 'nope' tip: some similar subcommands exist: 'top', 'inspect'; usage: davit [OPTIONS] <COMMAND>
+    [stderr] davit: unrecognized subcommand 'nope'; tip: some similar subcommands exist: 'top', 'inspect'; usage: davit [OPTIONS] <COMMAND>
     [exit] 125
     ");
     assert_snapshot!(show(&["stop"]), @r"

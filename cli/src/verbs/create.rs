@@ -72,7 +72,9 @@ fn call(spec: &Spec, body: &ContainerCreateBody) -> Call {
 }
 
 fn is_missing_image(error: &Error) -> bool {
-    error.status() == Some(404) && error.to_string().to_ascii_lowercase().contains("no such image")
+    let told = error.to_string().to_ascii_lowercase();
+    // One that is here for another platform than the one asked for is missing too.
+    error.status() == Some(404) && ["no such image", "the specified platform"].iter().any(|t| told.contains(t))
 }
 
 async fn fetch(ctx: &Context, spec: &Spec) -> Result<()> {

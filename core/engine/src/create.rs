@@ -13,6 +13,7 @@ use davit_model::{
     id::{Caller, ContainerId, ObjectName},
     storage::StorageDriver,
 };
+use davit_registry::Platform;
 use davit_store::{
     LayerSource,
     image::{Descriptor, ImageRecord},
@@ -51,16 +52,18 @@ pub(crate) struct ImageDefaults {
 const DEFAULT_PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 impl Engine {
-    /// Makes a container of an image that is there.
+    /// Makes a container of an image that is there; with `platform` (`os/architecture[/variant]`), only where it is for that.
     pub async fn create(
         &self,
         caller: &Caller,
         name: Option<&str>,
         spec: ContainerSpec,
+        platform: Option<&str>,
     ) -> Result<Created, EngineError> {
         let name = name.map(|n| n.trim_start_matches('/').parse::<ObjectName>()).transpose();
         let name = name.map_err(|e| EngineError::invalid(format!("Invalid container name: {e}")))?;
         let image = self.inner.store.resolve(&spec.image).await.map_err(store_error)?;
+        let mismatch = platform_mismatch(&spec.image, &image.record, platform)?;
         let manifest = image.record.manifests.first().map(|m| m.digest.clone());
         let admitted = self.mutate_and_admit(caller, spec, manifest.as_ref()).await?;
         let mut spec = admitted.spec;
@@ -128,7 +131,7 @@ impl Engine {
         };
         self.inner.containers.insert(Container::new(record.clone()));
         self.publish("container.create", id.as_str(), event_attributes(&record));
-        Ok(Created { id, warnings: [admitted.warnings, warnings].concat() })
+        Ok(Created { id, warnings: [mismatch, admitted.warnings, warnings].concat() })
     }
 }
 
@@ -148,6 +151,30 @@ impl Engine {
         let lease = store.lease("create a container").await.map_err(store_error)?;
         store.ensure_layers(driver, &lease, sources).await.map_err(store_error)?;
         lease.release().await.map_err(store_error)
+    }
+}
+
+/// Refuses an image that is not for the platform that was asked for; the answer: a warning where none was asked for and
+/// the image is not for this machine.
+fn platform_mismatch(name: &str, image: &ImageRecord, asked: Option<&str>) -> Result<Vec<String>, EngineError> {
+    let is = Platform {
+        os: image.os.clone(),
+        architecture: image.architecture.clone(),
+        variant: image.variant.clone().filter(|v| !v.is_empty()),
+    };
+    let asked = asked.filter(|p| !p.is_empty()).map(str::parse::<Platform>).transpose();
+    let asked = asked.map_err(|e| EngineError::invalid(format!("invalid platform: {e}")))?;
+    let host = Platform::host();
+    match asked {
+        // Docker's words and its 404: clients that may pull then do, for that platform.
+        Some(asked) if !asked.takes(&is) => Err(EngineError::not_found(format!(
+            "image with reference {name} was found but its platform ({is}) does not match the specified platform ({asked})"
+        ))),
+        None if !host.takes(&is) => Ok(vec![format!(
+            "The requested image's platform ({is}) does not match the detected host platform ({host}) and no specific \
+             platform was requested"
+        )]),
+        _ => Ok(Vec::new()),
     }
 }
 

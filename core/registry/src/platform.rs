@@ -31,6 +31,12 @@ impl Platform {
         Self { os: "linux".into(), architecture: architecture.into(), variant: variant.map(Into::into) }
     }
 
+    /// Whether what was made for `offered` is what is meant by `self`.
+    #[must_use]
+    pub fn takes(&self, offered: &Self) -> bool {
+        self.score(offered).is_some()
+    }
+
     /// How well `offered` serves `self`: none where it does not, else higher is better.
     fn score(&self, offered: &Self) -> Option<u32> {
         if self.os != offered.os || self.architecture != offered.architecture {

@@ -21,8 +21,10 @@ pub(super) async fn create(
         publish_all(&engine, &mut asked).await?;
     }
     let name = params.get("name").map(str::to_owned);
+    let platform = params.get("platform").map(str::to_owned);
     let spec = asked.spec;
-    let created = to_the_end(async move { engine.create(&caller, name.as_deref(), spec).await }).await?;
+    let made = async move { engine.create(&caller, name.as_deref(), spec, platform.as_deref()).await };
+    let created = to_the_end(made).await?;
     let mut warnings = asked.warnings;
     warnings.extend(created.warnings);
     Ok((StatusCode::CREATED, Json(json!({"Id": created.id.as_str(), "Warnings": warnings}))))
