@@ -5,7 +5,9 @@ use crate::{
     Engine, EngineError, Kind,
     container::Container,
     images::store_error,
+    own_volumes,
     record::{ContainerRecord, ProcessRecord, State},
+    tables,
 };
 use davit_model::{
     container::ContainerSpec,
@@ -18,6 +20,7 @@ use davit_store::{
     LayerSource,
     image::{Descriptor, ImageRecord},
 };
+use davit_sys::fault::point;
 use serde::Deserialize;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -88,7 +91,7 @@ impl Engine {
             None => self.inner.containers.reserve_generated(&id)?,
         };
         let made = async {
-            let (mounts, volumes) = self.resolve_mounts(&spec, &defaults).await?;
+            let (mounts, volumes) = self.resolve_mounts(&id, &spec, &defaults).await?;
             self.unpack_for(&driver, &image.record).await?;
             let root =
                 self.inner.store.prepare_root(&driver, &id, &image.record.diff_ids).await.map_err(store_error)?;
@@ -117,14 +120,17 @@ impl Engine {
                 spec,
             };
             self.inner.make_container_dir(&id)?;
-            self.inner.save(&record).await?;
-            self.inner.store.finish_root(&id).await.map_err(store_error)?;
+            point("container.folder");
+            let changes = vec![tables::putting(&record)?, own_volumes::recorded(&id)];
+            let recorded = |c: &rusqlite::Connection| changes.into_iter().try_for_each(|change| change(c));
+            self.inner.store.finish_root(&id, recorded).await.map_err(store_error)?;
             Ok::<_, EngineError>((record, volumes))
         };
         let (record, warnings) = match made.await {
             Ok(made) => made,
             Err(e) => {
                 self.discard_files(&id).await;
+                self.remove_own_volumes(&id).await;
                 self.inner.containers.release(&name);
                 return Err(e);
             }

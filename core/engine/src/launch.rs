@@ -20,6 +20,7 @@ use davit_runtime::{
     seccomp,
     spec::{LaunchSpec, RootSource, Streams},
 };
+use davit_sys::fault::point;
 use std::{
     collections::BTreeSet,
     fs::{File, OpenOptions},
@@ -144,11 +145,13 @@ impl Engine {
             let inner = &engine.inner;
             let run_dir = inner.run_dir(&id);
             crate::engine::make_dir(&run_dir, 0o700)?;
+            point("run.folder");
             let dir = open_dir(&run_dir)?;
             let log = open_log(&inner.log_path(&id))?;
             let filter = engine.filter(&record)?;
             let resources = launch.oci.linux().as_ref().and_then(|l| l.resources().clone()).unwrap_or_default();
             let group = inner.cgroups.create(&inner.cgroup_path(&id), &resources).map_err(cgroup_error)?;
+            point("run.group");
             let joins = group.joins().map_err(cgroup_error)?;
             let reports = inner.launcher.ask(|launcher| {
                 launcher.start(&StartRequest {
@@ -161,6 +164,7 @@ impl Engine {
                     seccomp: filter.as_ref(),
                 })
             })?;
+            point("run.launched");
             Ok::<_, EngineError>((reports, run_dir, record.spec.open_stdin))
         };
         let asked = tokio::task::spawn_blocking(ask).await;

@@ -29,6 +29,7 @@ mod login;
 mod logs;
 mod names;
 mod networks;
+mod own_volumes;
 mod plugin_state;
 pub mod policy;
 mod polled;

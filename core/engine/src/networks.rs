@@ -13,9 +13,16 @@ use davit_model::{
     journal::{Entry, EntryId, Journal as _},
     network::{EndpointPlan, EndpointRequest, NetworkPlan, NetworkRequest},
     plan::{Journalled, Plan},
+    state::{Planned, StateWrites},
 };
 use davit_network::{EndpointState, Host, LeaseBook, NetError, Netns, Place, Pools, check};
-use davit_store::Db;
+use davit_store::{
+    Db, Durability,
+    db::{
+        insert_in,
+        state::{StateError, commit_in},
+    },
+};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeMap,
@@ -175,12 +182,13 @@ impl Engine {
         };
         let id = new_id()?;
         let made = async {
-            let plan = driver.plan_network(&request, &networks.leases.for_owner(&id, &[])).await?;
+            let planned = driver.plan_network(&request, &networks.leases.for_owner(&id, &[])).await?;
+            let Planned { plan, state } = planned;
             let checked =
                 Plan::proposed(plan).check(|p| check::network(p, &networks.grants())).map_err(network_error)?;
             let mut entry = None;
             let journalled = checked.journal_async(async |p: &NetworkPlan| {
-                entry = Some(self.journal(NETWORK, &id, p).await?);
+                entry = Some(self.journal(NETWORK, &id, p, state).await?);
                 Ok::<_, EngineError>(())
             });
             let journalled = journalled.await?;
@@ -250,14 +258,14 @@ impl Engine {
         let id = new_id()?;
         let planned = async {
             let leases = networks.leases.for_owner(&id, &network.plan.subnets);
-            let plan = driver.plan_endpoint(&request, &network.plan, &leases).await?;
+            let Planned { plan, state } = driver.plan_endpoint(&request, &network.plan, &leases).await?;
             let checked = Plan::proposed(plan)
                 .check(|p| check::endpoint(p, &network.plan, &networks.grants()))
                 .map_err(network_error)?;
             let mut entry = None;
             let journalled = checked.journal_async(async |p: &EndpointPlan| {
                 let body = EndpointEntry { id: id.clone(), plan: p.clone() };
-                entry = Some(self.journal(ENDPOINT, container.id.as_str(), &body).await?);
+                entry = Some(self.journal(ENDPOINT, container.id.as_str(), &body, state).await?);
                 Ok::<_, EngineError>(())
             });
             let plan = journalled.await?;
@@ -328,10 +336,25 @@ impl Engine {
         Ok(self.inner.networks.leases.release(id).await?)
     }
 
-    async fn journal(&self, kind: &str, object: &str, body: &impl Serialize) -> Result<EntryId, EngineError> {
+    /// Journals a plan, and what its plugin wants to keep with it.
+    async fn journal(
+        &self,
+        kind: &str,
+        object: &str,
+        body: &impl Serialize,
+        state: StateWrites,
+    ) -> Result<EntryId, EngineError> {
         let body = serde_json::to_value(body).map_err(|e| EngineError::internal("writing the journal", e))?;
         let entry = Entry { kind: kind.to_owned(), object: object.to_owned(), body };
-        self.inner.journal.begin(&entry).await.map_err(|e| EngineError::internal("starting work", e))
+        let both = move |c: &rusqlite::Connection| {
+            commit_in(c, &state)?;
+            Ok(insert_in(c, &entry)?)
+        };
+        let written: Result<EntryId, StateError> = self.inner.db.write(Durability::Normal, both).await;
+        written.map_err(|e| match e {
+            StateError::Db(e) => EngineError::internal("starting work", e),
+            StateError::Refused(e) => EngineError::from(e),
+        })
     }
 
     async fn journal_end(&self, entry: Option<EntryId>) -> Result<(), EngineError> {

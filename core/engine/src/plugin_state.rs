@@ -1,9 +1,15 @@
-//! What plugins remember: small values by plugin and key, in `davit.db`.
+//! What plugins remember: small values by plugin and key, in `davit.db`. Here for calls that plan nothing; what a plan
+//! brings with it is written where the plan is journalled.
 
 use async_trait::async_trait;
-use davit_model::error::PolicyError;
-use davit_store::{Db, DbError, Durability};
-use rusqlite::{OptionalExtension as _, params};
+use davit_model::{
+    error::PolicyError,
+    state::{LARGEST_STATE, StateWrites},
+};
+use davit_store::{
+    Db, DbError, Durability,
+    db::state::{StateError, commit_in, get_in, keys_in},
+};
 use std::{
     collections::BTreeMap,
     fmt,
@@ -15,21 +21,13 @@ use std::{
 pub trait PluginState: Send + Sync + fmt::Debug {
     /// A value.
     async fn get(&self, plugin: &str, key: &str) -> Result<Option<Vec<u8>>, PolicyError>;
-    /// Sets, or with `new` none removes, a value where it is still `expected`; says whether it was.
-    async fn swap(
-        &self,
-        plugin: &str,
-        key: &str,
-        expected: Option<Vec<u8>>,
-        new: Option<Vec<u8>>,
-    ) -> Result<bool, PolicyError>;
+    /// Makes all changes, or none: `conflict` where a value is no longer as expected, `internal` where it is too much.
+    async fn commit(&self, writes: &StateWrites) -> Result<(), PolicyError>;
     /// Keys that begin with `prefix`, sorted.
     async fn keys(&self, plugin: &str, prefix: &str) -> Result<Vec<String>, PolicyError>;
-    /// Bytes that the plugin keeps in all.
-    async fn size(&self, plugin: &str) -> Result<u64, PolicyError>;
 }
 
-/// The table `plugin_state`.
+/// The table of the database.
 #[derive(Clone, Debug)]
 pub(crate) struct SqlState(Db);
 
@@ -47,57 +45,22 @@ fn failed(e: DbError) -> PolicyError {
 impl PluginState for SqlState {
     async fn get(&self, plugin: &str, key: &str) -> Result<Option<Vec<u8>>, PolicyError> {
         let (plugin, key) = (plugin.to_owned(), key.to_owned());
-        let get = self.0.read(move |c| {
-            let mut query = c.prepare_cached("SELECT value FROM plugin_state WHERE plugin = ?1 AND key = ?2")?;
-            Ok::<_, DbError>(query.query_row([plugin, key], |r| r.get(0)).optional()?)
-        });
-        get.await.map_err(failed)
+        self.0.read(move |c| get_in(c, &plugin, &key)).await.map_err(failed)
     }
 
-    async fn swap(
-        &self,
-        plugin: &str,
-        key: &str,
-        expected: Option<Vec<u8>>,
-        new: Option<Vec<u8>>,
-    ) -> Result<bool, PolicyError> {
-        let (plugin, key) = (plugin.to_owned(), key.to_owned());
-        let swap = self.0.write(Durability::Normal, move |c| {
-            let mut query = c.prepare_cached("SELECT value FROM plugin_state WHERE plugin = ?1 AND key = ?2")?;
-            let found: Option<Vec<u8>> = query.query_row([&plugin, &key], |r| r.get(0)).optional()?;
-            if found != expected {
-                return Ok(false);
-            }
-            match new {
-                Some(new) => c.execute(
-                    "INSERT INTO plugin_state (plugin, key, value) VALUES (?1, ?2, ?3)
-                     ON CONFLICT (plugin, key) DO UPDATE SET value = excluded.value",
-                    params![plugin, key, new],
-                )?,
-                None => c.execute("DELETE FROM plugin_state WHERE plugin = ?1 AND key = ?2", [plugin, key])?,
-            };
-            Ok::<_, DbError>(true)
-        });
-        swap.await.map_err(failed)
+    async fn commit(&self, writes: &StateWrites) -> Result<(), PolicyError> {
+        let writes = writes.clone();
+        let written = self.0.write(Durability::Normal, move |c| commit_in(c, &writes)).await;
+        written.map_err(|e| match e {
+            StateError::Db(e) => failed(e),
+            // The port names plugin and call itself.
+            StateError::Refused(e) => e.error,
+        })
     }
 
     async fn keys(&self, plugin: &str, prefix: &str) -> Result<Vec<String>, PolicyError> {
         let (plugin, prefix) = (plugin.to_owned(), prefix.to_owned());
-        let keys = self.0.read(move |c| {
-            let mut query = c.prepare_cached("SELECT key FROM plugin_state WHERE plugin = ?1 ORDER BY key")?;
-            let keys = query.query_map([plugin], |r| r.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
-            Ok::<_, DbError>(keys.into_iter().filter(|k| k.starts_with(&prefix)).collect())
-        });
-        keys.await.map_err(failed)
-    }
-
-    async fn size(&self, plugin: &str) -> Result<u64, PolicyError> {
-        let plugin = plugin.to_owned();
-        let size = self.0.read(move |c| {
-            let sum = "SELECT coalesce(sum(length(key) + length(value)), 0) FROM plugin_state WHERE plugin = ?1";
-            Ok::<_, DbError>(c.prepare_cached(sum)?.query_row([plugin], |r| r.get::<_, i64>(0))?)
-        });
-        size.await.map(|s| u64::try_from(s).unwrap_or(0)).map_err(failed)
+        self.0.read(move |c| keys_in(c, &plugin, &prefix)).await.map_err(failed)
     }
 }
 
@@ -112,49 +75,53 @@ impl PluginState for Forgetful {
         Ok(state.get(&(plugin.to_owned(), key.to_owned())).cloned())
     }
 
-    async fn swap(
-        &self,
-        plugin: &str,
-        key: &str,
-        expected: Option<Vec<u8>>,
-        new: Option<Vec<u8>>,
-    ) -> Result<bool, PolicyError> {
+    async fn commit(&self, writes: &StateWrites) -> Result<(), PolicyError> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let at = (plugin.to_owned(), key.to_owned());
-        if state.get(&at) != expected.as_ref() {
-            return Ok(false);
+        let mut next = state.clone();
+        for write in &writes.writes {
+            let at = (writes.plugin.clone(), write.key.clone());
+            if next.get(&at) != write.expected.as_ref() {
+                return Err(PolicyError::Conflict(format!("{:?} has changed meanwhile; try again", write.key)));
+            }
+            match write.new.clone() {
+                Some(new) => next.insert(at, new),
+                None => next.remove(&at),
+            };
         }
-        match new {
-            Some(new) => state.insert(at, new),
-            None => state.remove(&at),
-        };
-        Ok(true)
+        let own = next.iter().filter(|((plugin, _), _)| *plugin == writes.plugin);
+        if own.map(|((_, key), value)| (key.len() + value.len()) as u64).sum::<u64>() > LARGEST_STATE {
+            return Err(PolicyError::Internal(format!("a plugin's state has at most {LARGEST_STATE} bytes")));
+        }
+        *state = next;
+        Ok(())
     }
 
     async fn keys(&self, plugin: &str, prefix: &str) -> Result<Vec<String>, PolicyError> {
         let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(state.keys().filter(|(p, k)| p == plugin && k.starts_with(prefix)).map(|(_, k)| k.clone()).collect())
     }
-
-    async fn size(&self, plugin: &str) -> Result<u64, PolicyError> {
-        let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let own = state.iter().filter(|((p, _), _)| p == plugin);
-        Ok(own.map(|((_, k), v)| (k.len() + v.len()) as u64).sum())
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use davit_model::state::StateWrite;
 
     async fn lives(state: &dyn PluginState) {
-        assert!(state.swap("p", "k", None, Some(b"1".to_vec())).await.unwrap());
-        assert!(!state.swap("p", "k", None, Some(b"2".to_vec())).await.unwrap(), "it is not as expected");
+        let change = |key: &str, expected: Option<&str>, new: Option<&str>| {
+            let own = |value: Option<&str>| value.map(|v| v.as_bytes().to_vec());
+            let write = StateWrite { key: key.to_owned(), expected: own(expected), new: own(new) };
+            StateWrites { plugin: "p".to_owned(), writes: vec![write] }
+        };
+        state.commit(&change("k", None, Some("1"))).await.unwrap();
+        let stale = state.commit(&change("k", None, Some("2"))).await;
+        assert!(matches!(stale, Err(PolicyError::Conflict(_))), "{stale:?}");
         assert_eq!(state.get("p", "k").await.unwrap().unwrap(), b"1");
         assert_eq!(state.get("q", "k").await.unwrap(), None, "each plugin has its own");
         assert_eq!(state.keys("p", "k").await.unwrap(), ["k"]);
-        assert_eq!(state.size("p").await.unwrap(), 2);
-        assert!(state.swap("p", "k", Some(b"1".to_vec()), None).await.unwrap());
+        let large = "x".repeat(usize::try_from(LARGEST_STATE).unwrap());
+        assert!(state.commit(&change("large", None, Some(&large))).await.is_err());
+        state.commit(&change("k", Some("1"), None)).await.unwrap();
         assert!(state.keys("p", "").await.unwrap().is_empty());
     }
 
@@ -162,7 +129,6 @@ mod tests {
     async fn values_change_only_from_what_was_expected() {
         lives(&Forgetful::default()).await;
         let dir = tempfile::tempdir().unwrap();
-        let db = Db::open(&dir.path().join("d.db"), &[crate::tables::COMPONENT]).unwrap();
-        lives(&SqlState::new(db)).await;
+        lives(&SqlState::new(Db::open(&dir.path().join("d.db"), &[]).unwrap())).await;
     }
 }

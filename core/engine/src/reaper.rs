@@ -2,7 +2,11 @@
 //! again, so a daemon that dies in between leaves it to the next one.
 
 use crate::{Engine, container::Cleaning, record::EndpointRecord};
-use std::time::Duration;
+use davit_sys::fault::point;
+use std::{
+    io::ErrorKind,
+    time::{Duration, Instant},
+};
 
 /// How long processes on their way out may keep a control group busy.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -29,12 +33,22 @@ impl Engine {
         let (cgroups, path, run) = (self.inner.cgroups.clone(), self.inner.cgroup_path(id), self.inner.run_dir(id));
         let cleared = tokio::task::spawn_blocking(move || {
             cgroups.remove(&path, PATIENCE).map_err(|e| crate::EngineError::internal("removing a control group", e))?;
-            match std::fs::remove_dir_all(&run) {
-                Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-                    Err(crate::EngineError::internal(&format!("removing {}", run.display()), e))
+            point("reap.group");
+            let begun = Instant::now();
+            loop {
+                match std::fs::remove_dir_all(&run) {
+                    // A monitor on its way out writes its last record while the folder is being emptied.
+                    Err(e) if e.kind() == ErrorKind::DirectoryNotEmpty && begun.elapsed() < PATIENCE => {
+                        std::thread::sleep(Duration::from_millis(5));
+                    }
+                    Err(e) if e.kind() != ErrorKind::NotFound => {
+                        return Err(crate::EngineError::internal(&format!("removing {}", run.display()), e));
+                    }
+                    _ => break,
                 }
-                _ => Ok(()),
             }
+            point("reap.folder");
+            Ok(())
         });
         cleared.await.map_err(|e| crate::EngineError::internal("clearing a run", e))?
     }
@@ -46,6 +60,7 @@ impl Engine {
         }
         let dir = self.inner.container_dir(id);
         let gone = tokio::task::spawn_blocking(move || std::fs::remove_dir_all(dir)).await;
+        point("remove.folder");
         if let Ok(Err(e)) = gone
             && e.kind() != std::io::ErrorKind::NotFound
         {

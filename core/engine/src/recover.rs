@@ -6,6 +6,7 @@ use crate::{
     container::Container,
     images::store_error,
     networks::{ENDPOINT, EndpointEntry, NETWORK},
+    own_volumes::VOLUME,
     record::{ContainerRecord, Status},
     tables,
 };
@@ -14,6 +15,7 @@ use davit_model::{
     journal::{Entry, Journal as _},
 };
 use davit_network::{KnownEndpoint, KnownNetwork, Place};
+use davit_sys::fault::point;
 use std::{collections::BTreeSet, os::fd::AsFd as _, path::Path, sync::Arc};
 
 impl Engine {
@@ -37,6 +39,7 @@ impl Engine {
         }
         self.free_orphaned_leases().await?;
         self.clear_strangers().await;
+        self.clear_volume_folders().await?;
         for network in self.inner.networks.made() {
             self.inner.zones.stale(&network.id);
         }
@@ -51,6 +54,7 @@ impl Engine {
                 NETWORK if self.inner.networks.made().iter().any(|n| n.id == entry.object) => Ok(()),
                 NETWORK => self.undo_network(&entry).await,
                 ENDPOINT => self.settle_endpoint(&entry).await,
+                VOLUME => self.settle_volume(&entry.object).await,
                 // Those of the store, which it settled or keeps.
                 _ => continue,
             };
@@ -112,6 +116,7 @@ impl Engine {
             .await
             .map_err(|e| EngineError::internal("ending a run", e))?
             .map_err(|e| EngineError::internal("ending a run", e))?;
+        point("recover.ended");
         self.clear_run(&container.id).await
     }
 

@@ -4,8 +4,9 @@ use crate::{
     Engine, EngineError,
     container::Container,
     create::event_attributes,
+    own_volumes,
     record::{ContainerRecord, Status},
-    tables,
+    tables::{self, Row as _},
 };
 use davit_model::id::Caller;
 use std::sync::Arc;
@@ -51,17 +52,16 @@ impl Engine {
         let record = container.change(|r| r.state.status = Status::Removing);
         container.clean().await;
         // The record first: what is left after a kill has no record then, and the next start removes it.
-        tables::delete::<ContainerRecord>(&self.inner.db, record.id.as_str()).await?;
+        let mut changes = if volumes { own_volumes::orphaning(&record) } else { Vec::new() };
+        changes.push(tables::deleting::<ContainerRecord>(record.id.as_str()));
+        tables::change(&self.inner.db, ContainerRecord::DURABILITY, changes).await?;
         self.inner.containers.forget(container);
         self.publish("container.destroy", record.id.as_str(), event_attributes(&record));
         let engine = self.clone();
         self.inner.tasks.spawn(async move {
             engine.discard_files(&record.id).await;
-            let anonymous = record.mounts.iter().filter(|m| m.anonymous && volumes).filter_map(|m| m.name.clone());
-            for name in anonymous {
-                if let Err(e) = engine.volume_remove(&name, true).await {
-                    tracing::warn!(volume = name, "{e}");
-                }
+            if volumes && record.mounts.iter().any(|m| m.anonymous) {
+                engine.remove_own_volumes(&record.id).await;
             }
         });
         Ok(())

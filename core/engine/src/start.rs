@@ -12,6 +12,7 @@ use crate::{
 };
 use davit_model::{id::Caller, network::Attachment};
 use davit_network::Netns;
+use davit_sys::fault::point;
 use std::sync::Arc;
 
 impl Engine {
@@ -108,8 +109,12 @@ impl Engine {
                 return Err(e);
             }
         };
+        point("run.prepared");
         match launched.go().await {
-            Ok(started) => Ok((started, mac)),
+            Ok(started) => {
+                point("run.going");
+                Ok((started, mac))
+            }
             Err(e) => {
                 self.clear_failed(container).await;
                 Err(e)

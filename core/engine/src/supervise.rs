@@ -17,6 +17,7 @@ use davit_runtime::{
     record::ExitRecord,
     report::{Ask, Report, Reports},
 };
+use davit_sys::fault::point;
 use std::{
     os::fd::{AsFd as _, OwnedFd},
     path::PathBuf,
@@ -212,6 +213,7 @@ impl Engine {
 
     /// Records an end, and does what follows from it.
     pub(crate) async fn run_ended(&self, container: &Arc<Container>, exit: &ExitRecord) {
+        point("end.seen");
         let oom = self.oom_killed(container);
         let before = container.record();
         // Ports are free before anybody hears of the end: who waits for it may want them.

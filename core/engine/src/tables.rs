@@ -5,7 +5,7 @@ use crate::{
     record::{ContainerRecord, NetworkRecord, VolumeRecord},
 };
 use davit_store::db::{Component, Db, DbError, Durability};
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Serialize, de::DeserializeOwned};
 
 pub(crate) const COMPONENT: Component = Component {
@@ -15,9 +15,7 @@ pub(crate) const COMPONENT: Component = Component {
         CREATE TABLE volumes (id TEXT PRIMARY KEY, record TEXT NOT NULL);
         CREATE TABLE leases (kind TEXT NOT NULL, key TEXT NOT NULL, owner TEXT NOT NULL, PRIMARY KEY (kind, key));
         CREATE INDEX leases_by_owner ON leases (owner);
-        CREATE TABLE facts (key TEXT PRIMARY KEY, value TEXT NOT NULL);
-        CREATE TABLE plugin_state (plugin TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL,
-            PRIMARY KEY (plugin, key));"],
+        CREATE TABLE facts (key TEXT PRIMARY KEY, value TEXT NOT NULL);"],
 };
 
 /// A record that has a table of its own.
@@ -55,30 +53,39 @@ pub(crate) fn db_error(e: DbError) -> EngineError {
     EngineError::internal("davit.db", e)
 }
 
+/// A change of the tables, to be made in a transaction with others: all of them last, or none.
+pub(crate) type Change = Box<dyn FnOnce(&Connection) -> Result<(), DbError> + Send>;
+
 /// Writes a record, new or changed.
-pub(crate) async fn put<R: Row>(db: &Db, row: &R) -> Result<(), EngineError> {
+pub(crate) fn putting<R: Row>(row: &R) -> Result<Change, EngineError> {
     let json = serde_json::to_string(row).map_err(|e| EngineError::internal("writing a record", e))?;
     let key = row.key().to_owned();
     let sql =
         format!("INSERT INTO {} (id, record) VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE SET record = ?2", R::TABLE);
-    db.write(R::DURABILITY, move |c| {
-        c.prepare_cached(&sql)?.execute(params![key, json])?;
-        Ok::<_, DbError>(())
-    })
-    .await
-    .map_err(db_error)
+    Ok(Box::new(move |c| Ok(c.prepare_cached(&sql)?.execute(params![key, json]).map(drop)?)))
+}
+
+/// Removes a record.
+pub(crate) fn deleting<R: Row>(key: &str) -> Change {
+    let key = key.to_owned();
+    let sql = format!("DELETE FROM {} WHERE id = ?1", R::TABLE);
+    Box::new(move |c| Ok(c.prepare_cached(&sql)?.execute([key]).map(drop)?))
+}
+
+/// Makes changes together.
+pub(crate) async fn change(db: &Db, durability: Durability, changes: Vec<Change>) -> Result<(), EngineError> {
+    let all = move |c: &Connection| changes.into_iter().try_for_each(|change| change(c));
+    db.write(durability, all).await.map_err(db_error)
+}
+
+/// Writes a record, new or changed.
+pub(crate) async fn put<R: Row>(db: &Db, row: &R) -> Result<(), EngineError> {
+    change(db, R::DURABILITY, vec![putting(row)?]).await
 }
 
 /// Removes a record.
 pub(crate) async fn delete<R: Row>(db: &Db, key: &str) -> Result<(), EngineError> {
-    let key = key.to_owned();
-    let sql = format!("DELETE FROM {} WHERE id = ?1", R::TABLE);
-    db.write(R::DURABILITY, move |c| {
-        c.prepare_cached(&sql)?.execute([key])?;
-        Ok::<_, DbError>(())
-    })
-    .await
-    .map_err(db_error)
+    change(db, R::DURABILITY, vec![deleting::<R>(key)]).await
 }
 
 /// All records of a table.

@@ -4,13 +4,15 @@ use crate::{
     Engine, EngineError,
     create::ImageDefaults,
     inspect::VolumeDetails,
+    own_volumes,
     record::{MountRecord, VolumeRecord},
-    tables,
+    tables::{self, Row as _},
 };
 use davit_model::{
     container::{ContainerSpec, MountSource},
-    id::ObjectName,
+    id::{ContainerId, ObjectName},
 };
+use davit_sys::fault::point;
 use std::{collections::BTreeMap, os::unix::fs::DirBuilderExt, path::PathBuf};
 
 impl Engine {
@@ -35,6 +37,16 @@ impl Engine {
         name: Option<&str>,
         labels: BTreeMap<String, String>,
     ) -> Result<VolumeDetails, EngineError> {
+        self.volume_for(name, labels, None).await
+    }
+
+    /// As [`Engine::volume_create`]; a new anonymous one lasts only where the record of `container` comes to be.
+    async fn volume_for(
+        &self,
+        name: Option<&str>,
+        labels: BTreeMap<String, String>,
+        container: Option<&ContainerId>,
+    ) -> Result<VolumeDetails, EngineError> {
         if let Some(name) = name
             && let Ok(found) = self.volume_inspect(name).await
         {
@@ -43,7 +55,7 @@ impl Engine {
         let anonymous = name.is_none();
         let name = match name {
             Some(name) => name.to_owned(),
-            None => davit_model::id::ContainerId::from_bytes(&crate::engine::random()?).to_string(),
+            None => ContainerId::from_bytes(&crate::engine::random()?).to_string(),
         };
         let checked: ObjectName =
             name.parse().map_err(|e| EngineError::invalid(format!("create {name}: volume name: {e}")))?;
@@ -51,7 +63,10 @@ impl Engine {
         let data = self.volume_path(&record.name);
         let made = std::fs::DirBuilder::new().recursive(true).mode(0o755).create(&data);
         made.map_err(|e| EngineError::internal(&format!("making the volume {}", data.display()), e))?;
-        tables::put(&self.inner.db, &record).await?;
+        point("volume.folder");
+        let mut changes = vec![tables::putting(&record)?];
+        changes.extend(container.filter(|_| anonymous).map(|c| own_volumes::journalling(&record.name, c)));
+        tables::change(&self.inner.db, VolumeRecord::DURABILITY, changes).await?;
         self.publish("volume.create", &record.name, BTreeMap::from([("driver".to_owned(), "local".to_owned())]));
         Ok(self.volume_details(record))
     }
@@ -70,6 +85,7 @@ impl Engine {
         tables::delete::<VolumeRecord>(&self.inner.db, name).await?;
         let path = self.inner.options.data_root.join("volumes").join(&details.record.name);
         let gone = tokio::task::spawn_blocking(move || std::fs::remove_dir_all(path)).await;
+        point("volume.removed");
         if let Ok(Err(e)) = gone
             && e.kind() != std::io::ErrorKind::NotFound
         {
@@ -94,6 +110,7 @@ impl Engine {
     /// What the mount requests of a container, and the volumes of its image, resolve to. The strings are warnings.
     pub(crate) async fn resolve_mounts(
         &self,
+        container: &ContainerId,
         spec: &ContainerSpec,
         image: &ImageDefaults,
     ) -> Result<(Vec<MountRecord>, Vec<String>), EngineError> {
@@ -122,7 +139,7 @@ impl Engine {
             };
             mounts.push(match &request.source {
                 MountSource::Bind { path, create } => bind(base, path, *create)?,
-                MountSource::Volume { name } => self.volume_mount(base, name.as_deref()).await?,
+                MountSource::Volume { name } => self.volume_mount(container, base, name.as_deref()).await?,
                 MountSource::Tmpfs { .. } => MountRecord { kind: "tmpfs".to_owned(), ..base },
             });
         }
@@ -139,13 +156,18 @@ impl Engine {
                 propagation: "rprivate".to_owned(),
                 anonymous: true,
             };
-            mounts.push(self.volume_mount(base, None).await?);
+            mounts.push(self.volume_mount(container, base, None).await?);
         }
         Ok((mounts, Vec::new()))
     }
 
-    async fn volume_mount(&self, base: MountRecord, name: Option<&str>) -> Result<MountRecord, EngineError> {
-        let volume = self.volume_create(name, BTreeMap::new()).await?;
+    async fn volume_mount(
+        &self,
+        container: &ContainerId,
+        base: MountRecord,
+        name: Option<&str>,
+    ) -> Result<MountRecord, EngineError> {
+        let volume = self.volume_for(name, BTreeMap::new(), Some(container)).await?;
         Ok(MountRecord {
             kind: "volume".to_owned(),
             source: volume.mountpoint,

@@ -3,6 +3,7 @@
 
 use crate::{Engine, record::Status};
 use davit_runtime::names::Zone;
+use davit_sys::fault::point;
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::{IpAddr, SocketAddr},
@@ -88,6 +89,7 @@ impl Engine {
         if let Ok(Err(e)) = written {
             tracing::warn!(network, "writing its zone: {e}");
         }
+        point("zone.written");
         self.inner.resolver.ensure();
     }
 }

@@ -4,7 +4,10 @@
 //! them. Addresses, ports and subnets are leases: the driver asks [`Leases`] while it plans, the core records and
 //! frees them.
 
-use crate::error::{PolicyError, PortError};
+use crate::{
+    error::{PolicyError, PortError},
+    state::Planned,
+};
 use async_trait::async_trait;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -198,14 +201,18 @@ pub trait NetworkDriver: Send + Sync + fmt::Debug {
     /// The driver's name in the site's file.
     fn name(&self) -> &str;
     /// What a network is made of.
-    async fn plan_network(&self, request: &NetworkRequest, leases: &dyn Leases) -> Result<NetworkPlan, PortError>;
+    async fn plan_network(
+        &self,
+        request: &NetworkRequest,
+        leases: &dyn Leases,
+    ) -> Result<Planned<NetworkPlan>, PortError>;
     /// What an endpoint on `network` is made of.
     async fn plan_endpoint(
         &self,
         request: &EndpointRequest,
         network: &NetworkPlan,
         leases: &dyn Leases,
-    ) -> Result<EndpointPlan, PortError>;
+    ) -> Result<Planned<EndpointPlan>, PortError>;
     /// A `network` or `endpoint` is gone for good. Optional, best effort, never waited for.
     async fn released(&self, _kind: &str, _id: &str) -> Result<(), PortError> {
         Ok(())

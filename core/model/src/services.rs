@@ -1,7 +1,7 @@
 //! The port back: what a plugin may ask of the host. Grants are checked by the plugin host before it asks here, and
 //! secrets cross this port only towards the host's own side: a guest sees handles.
 
-use crate::{auth::Credential, error::PolicyError, secret::Secret};
+use crate::{auth::Credential, error::PolicyError, secret::Secret, state::StateWrites};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -65,14 +65,9 @@ pub trait HostServices: Send + Sync + fmt::Debug {
     async fn config(&self, plugin: &str) -> Result<serde_json::Value, PolicyError>;
     /// A value of the plugin's durable state.
     async fn state_get(&self, plugin: &str, key: &str) -> Result<Option<Vec<u8>>, PolicyError>;
-    /// Sets, or with `new` none removes, a value where it is still `expected`; says whether it was.
-    async fn state_swap(
-        &self,
-        plugin: &str,
-        key: &str,
-        expected: Option<Vec<u8>>,
-        new: Option<Vec<u8>>,
-    ) -> Result<bool, PolicyError>;
+    /// Makes all changes of a call that planned nothing, or none of them: `conflict` where a value is no longer as
+    /// expected. Those of a call that planned travel with its plan instead.
+    async fn state_commit(&self, writes: &StateWrites) -> Result<(), PolicyError>;
     /// Keys of the plugin's state that start with `prefix`, sorted.
     async fn state_keys(&self, plugin: &str, prefix: &str) -> Result<Vec<String>, PolicyError>;
     /// A named secret of the site.

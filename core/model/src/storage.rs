@@ -2,7 +2,7 @@
 //!
 //! A driver answers plans in terms of [`Place`]s, single names beneath its own area; `core/store` makes them real.
 
-use crate::{error::PortError, id::ContainerId};
+use crate::{error::PortError, id::ContainerId, state::Planned};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeSet, fmt, str::FromStr};
@@ -226,15 +226,15 @@ pub trait StorageDriver: Send + Sync + fmt::Debug {
     /// Whether the driver can work here.
     async fn probe(&self, facts: &Facts) -> Result<(), PortError>;
     /// How the last layer of `chain` is to be written.
-    async fn prepare_layer(&self, chain: &LayerChain) -> Result<LayerPlan, PortError>;
+    async fn prepare_layer(&self, chain: &LayerChain) -> Result<Planned<LayerPlan>, PortError>;
     /// How the last layer of `chain`, unpacked, is made final.
-    async fn commit_layer(&self, chain: &LayerChain) -> Result<CommitPlan, PortError>;
+    async fn commit_layer(&self, chain: &LayerChain) -> Result<Planned<CommitPlan>, PortError>;
     /// What the root of container `id` is made of; `top` is none for an empty image.
-    async fn prepare_root(&self, id: &ContainerId, top: Option<&LayerChain>) -> Result<RootPlan, PortError>;
+    async fn prepare_root(&self, id: &ContainerId, top: Option<&LayerChain>) -> Result<Planned<RootPlan>, PortError>;
     /// How the changes of container `id` become the last layer of `chain`, without a copy.
-    async fn promote(&self, id: &ContainerId, chain: &LayerChain) -> Result<CommitPlan, PortError>;
+    async fn promote(&self, id: &ContainerId, chain: &LayerChain) -> Result<Planned<CommitPlan>, PortError>;
     /// How the last layer of `chain` is removed.
-    async fn remove_layer(&self, chain: &LayerChain) -> Result<Vec<StorageStep>, PortError>;
+    async fn remove_layer(&self, chain: &LayerChain) -> Result<Planned<Vec<StorageStep>>, PortError>;
     /// Bytes that the last layer of `chain` takes alone; none: the core counts. Optional.
     async fn usage(&self, _chain: &LayerChain) -> Result<Option<u64>, PortError> {
         Ok(None)

@@ -99,6 +99,7 @@ impl Channel {
                 if message.kind == NLMSG_ERROR && message.sequence >= first {
                     refused(&message, operation, object)?;
                     if message.sequence == last {
+                        davit_sys::fault::point("netlink.done");
                         return Ok(());
                     }
                 }

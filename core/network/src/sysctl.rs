@@ -20,7 +20,9 @@ pub(crate) fn allowed(key: &str) -> bool {
 pub(crate) fn write(key: &str, value: &str) -> Result<()> {
     let path: PathBuf = ["/proc/sys"].into_iter().chain(key.split('.')).collect();
     // One write call: the kernel takes each as a whole, and `fs::write` reports what it answers.
-    fs::write(path, value).map_err(|source| NetError::io("set", key, source))
+    fs::write(path, value).map_err(|source| NetError::io("set", key, source))?;
+    davit_sys::fault::point("sysctl.done");
+    Ok(())
 }
 
 /// Brings a switch to `1` where it is not; it is never turned off, as others of the host may need it by then.

@@ -10,7 +10,10 @@ use crate::{
     limiter::Limiter,
     limits::{Bytes, Limits},
 };
-use davit_model::error::{PolicyError, PortError};
+use davit_model::{
+    error::{PolicyError, PortError},
+    state::Planned,
+};
 use std::{pin::Pin, sync::Arc, time::Duration};
 use tokio::sync::oneshot;
 use wasmtime::{
@@ -36,6 +39,15 @@ pub(crate) struct Callee {
     pub(crate) limits: Limits,
 }
 
+/// When what a call wrote to its plugin's state is written.
+#[derive(Clone, Copy, Debug)]
+enum State {
+    /// Once it has answered.
+    Committed,
+    /// By the caller, with the plan that it answered.
+    WithThePlan,
+}
+
 /// Ends a call's time when the caller stops waiting, for whatever reason.
 struct EndOnDrop(Arc<Control>);
 
@@ -50,7 +62,7 @@ impl Callee {
         PortError::new(self.identity.label.as_str(), call, error)
     }
 
-    /// Calls the guest.
+    /// Calls the guest; what it wrote to its state is kept when this answers.
     pub(crate) async fn call<T, B>(
         &self,
         name: &'static str,
@@ -58,6 +70,36 @@ impl Callee {
         lent: Lent,
         body: B,
     ) -> Result<T, PortError>
+    where
+        T: Send + 'static,
+        B: for<'a> FnOnce(&'a mut Store<Context>, &'a Instance) -> Body<'a, T> + Send + 'static,
+    {
+        Ok(self.begin(name, deadline, lent, body, State::Committed).await?.plan)
+    }
+
+    /// Calls an export that plans; what it wrote to its state comes with its answer, to be kept with the plan.
+    pub(crate) async fn plan<T, B>(
+        &self,
+        name: &'static str,
+        deadline: Duration,
+        lent: Lent,
+        body: B,
+    ) -> Result<Planned<T>, PortError>
+    where
+        T: Send + 'static,
+        B: for<'a> FnOnce(&'a mut Store<Context>, &'a Instance) -> Body<'a, T> + Send + 'static,
+    {
+        self.begin(name, deadline, lent, body, State::WithThePlan).await
+    }
+
+    async fn begin<T, B>(
+        &self,
+        name: &'static str,
+        deadline: Duration,
+        lent: Lent,
+        body: B,
+        state: State,
+    ) -> Result<Planned<T>, PortError>
     where
         T: Send + 'static,
         B: for<'a> FnOnce(&'a mut Store<Context>, &'a Instance) -> Body<'a, T> + Send + 'static,
@@ -75,7 +117,10 @@ impl Callee {
             let (to, answer) = oneshot::channel();
             let (callee, control) = (self.clone(), control.clone());
             tokio::spawn(async move {
-                let outcome = callee.run(control, lent, body).await;
+                let outcome = match (callee.run(control, lent, body).await, state) {
+                    (Ok(done), State::Committed) => callee.commit(done).await,
+                    (outcome, _) => outcome,
+                };
                 drop(permit);
                 drop(to.send(outcome));
             });
@@ -92,7 +137,7 @@ impl Callee {
         }
     }
 
-    async fn run<T, B>(&self, control: Arc<Control>, lent: Lent, body: B) -> Result<T, PolicyError>
+    async fn run<T, B>(&self, control: Arc<Control>, lent: Lent, body: B) -> Result<Planned<T>, PolicyError>
     where
         T: Send + 'static,
         B: for<'a> FnOnce(&'a mut Store<Context>, &'a Instance) -> Body<'a, T> + Send + 'static,
@@ -118,28 +163,19 @@ impl Callee {
         };
         let context = store.into_data();
         let refused = context.limiter.refused();
-        let writes = context.finish();
+        let state = context.finish();
         match outcome {
-            Ok(Ok(value)) => {
-                self.write_state(writes).await?;
-                Ok(value)
-            }
+            Ok(Ok(plan)) => Ok(Planned { plan, state }),
             Ok(Err(error)) => Err(policy_error(error)),
             Err(error) => Err(PolicyError::Internal(self.verdict(&control, refused, &error))),
         }
     }
 
-    async fn write_state(
-        &self,
-        writes: std::collections::BTreeMap<String, crate::context::HeldWrite>,
-    ) -> Result<(), PolicyError> {
-        let Identity { site_name, services, .. } = &*self.identity;
-        for (key, write) in writes {
-            if !services.state_swap(site_name, &key, write.expected, write.new).await? {
-                return Err(PolicyError::Conflict(format!("its state {key:?} changed meanwhile; try again")));
-            }
+    async fn commit<T>(&self, done: Planned<T>) -> Result<Planned<T>, PolicyError> {
+        if !done.state.writes.is_empty() {
+            self.identity.services.state_commit(&done.state).await?;
         }
-        Ok(())
+        Ok(done.plan.into())
     }
 
     /// What a trap means, in words for people.

@@ -12,6 +12,7 @@ use davit_model::{
     auth::Challenge,
     error::PolicyError,
     services::{HostServices, LogLevel},
+    state::{StateWrite, StateWrites},
 };
 use std::{
     collections::BTreeMap,
@@ -47,15 +48,6 @@ impl<T: Default> Sink<T> {
     }
 }
 
-/// A state write that waits for the call's good end.
-#[derive(Clone, Debug)]
-pub(crate) struct HeldWrite {
-    /// What was there when the call first looked.
-    pub(crate) expected: Option<Vec<u8>>,
-    /// What shall be there.
-    pub(crate) new: Option<Vec<u8>>,
-}
-
 /// Who is called, and on whose behalf the host functions act.
 #[derive(Debug)]
 pub(crate) struct Identity {
@@ -89,7 +81,8 @@ pub(crate) struct Context {
     pub(crate) limiter: Limiter,
     wasi: HollowWasi,
     section: Option<serde_json::Value>,
-    writes: BTreeMap<String, HeldWrite>,
+    /// By key; they wait for the call's good end.
+    writes: BTreeMap<String, StateWrite>,
     logged: usize,
     log_lost: u32,
     requests: u32,
@@ -216,11 +209,12 @@ impl Context {
                 "a call writes at most {MAX_WRITES} keys and {MAX_BYTES} bytes"
             )));
         }
-        self.writes.entry(key).and_modify(|w| w.new.clone_from(&new)).or_insert(HeldWrite { expected, new });
+        let first = StateWrite { key: key.clone(), expected, new: new.clone() };
+        self.writes.entry(key).and_modify(|w| w.new = new).or_insert(first);
         Ok(())
     }
 
-    pub(crate) fn held_back(&self) -> &BTreeMap<String, HeldWrite> {
+    pub(crate) fn held_back(&self) -> &BTreeMap<String, StateWrite> {
         &self.writes
     }
 
@@ -244,7 +238,7 @@ impl Context {
 
     /// The call is over: says what of its log was lost, passes on what it wrote to its standard streams, and hands out
     /// its state writes.
-    pub(crate) fn finish(mut self) -> BTreeMap<String, HeldWrite> {
+    pub(crate) fn finish(mut self) -> StateWrites {
         for (level, line) in self.wasi.lines() {
             self.log(level, &line);
         }
@@ -252,7 +246,7 @@ impl Context {
             let text = format!("{} lines dropped: a call logs at most {MAX_LOG} bytes", self.log_lost);
             self.identity.services.log(&self.identity.site_name, LogLevel::Warn, &text);
         }
-        self.writes
+        StateWrites { plugin: self.identity.site_name.clone(), writes: self.writes.into_values().collect() }
     }
 }
 

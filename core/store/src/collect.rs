@@ -10,6 +10,7 @@ use crate::{
 };
 use davit_model::{
     digest::Digest,
+    state::Planned,
     storage::{Place, StorageDriver, StorageStep},
 };
 use rusqlite::Connection;
@@ -168,7 +169,7 @@ impl Store {
         let lock = self.lock(&format!("layer:{name}:{id}"));
         let _held = lock.lock().await;
         let area = self.area(driver.as_ref())?;
-        let mut steps = driver.remove_layer(&self.chain(&name, chain).await?).await?;
+        let Planned { plan: mut steps, state } = driver.remove_layer(&self.chain(&name, chain).await?).await?;
         let own = format!("layer:{}", id.hex());
         let (on, owner) = (name.clone(), own.clone());
         let take = move |c: &Connection| {
@@ -178,7 +179,7 @@ impl Store {
         let said = |at: &Place| steps.iter().any(|s| matches!(s, StorageStep::Discard { at: said } if said == at));
         let forgotten: Vec<_> = places.into_iter().filter(|at| !said(at)).collect();
         steps.extend(forgotten.into_iter().map(|at| StorageStep::Discard { at }));
-        Task::begin(self, &area, own, steps).await?.commit(Durability::Normal, |_| Ok(())).await?;
+        Task::begin(self, &area, own, steps, state).await?.commit(Durability::Normal, |_| Ok(())).await?;
         Ok(true)
     }
 }

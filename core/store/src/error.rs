@@ -1,6 +1,6 @@
 //! The one error type of this crate: operation, object, source. Knows no HTTP status; the engine maps the variants.
 
-use crate::db::DbError;
+use crate::db::{DbError, state::StateError};
 use davit_model::{digest::Digest, error::PortError, journal::JournalError};
 use std::io;
 
@@ -166,5 +166,14 @@ pub(crate) trait IoContext<T> {
 impl<T, E: Into<io::Error>> IoContext<T> for std::result::Result<T, E> {
     fn doing(self, op: &'static str, object: impl Into<String>) -> Result<T> {
         self.map_err(|e| StoreError::io(op, object, e))
+    }
+}
+
+impl From<StateError> for StoreError {
+    fn from(e: StateError) -> Self {
+        match e {
+            StateError::Db(e) => Self::Db(e),
+            StateError::Refused(e) => Self::Driver(e),
+        }
     }
 }

@@ -13,7 +13,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 const VALID: Duration = Duration::from_secs(24 * 3600);
 
 /// Keeps blobs and layers while an image is being made. End it with [`Lease::release`] once a record names them;
-/// dropped without, it stays for a day, so that an interrupted pull can go on where it stopped.
+/// dropped without, it stays for a day, so that an interrupted pull can go on where it stopped. What a daemon that died
+/// has leased for the same work goes over to the one that begins it again.
 #[derive(Clone, Debug)]
 pub struct Lease {
     store: Store,
@@ -26,13 +27,21 @@ pub(crate) fn now() -> i64 {
 }
 
 impl Store {
-    /// A new lease; `what` says for whom, for people.
+    /// A new lease; `what` says for which work, and is the same where that work is begun again.
     pub async fn lease(&self, what: &str) -> Result<Lease> {
         let what = what.to_owned();
         let expires = now().saturating_add(i64::try_from(VALID.as_secs()).unwrap_or(i64::MAX));
+        let inherited = self.0.inherited;
         let id = self.0.db.write(Durability::Normal, move |c| {
             c.execute("INSERT INTO lease (what, expires) VALUES (?1, ?2)", params![what, expires])?;
-            Ok::<_, DbError>(c.last_insert_rowid())
+            let id = c.last_insert_rowid();
+            c.execute(
+                "UPDATE OR IGNORE leased SET lease = ?1 WHERE lease IN
+                 (SELECT id FROM lease WHERE what = ?2 AND id <= ?3)",
+                params![id, what, inherited],
+            )?;
+            c.execute("DELETE FROM lease WHERE what = ?1 AND id <= ?2", params![what, inherited])?;
+            Ok::<_, DbError>(id)
         });
         Ok(Lease { store: self.clone(), id: id.await? })
     }

@@ -11,8 +11,8 @@
 //! 6. [`Store::ensure_layers`]`(&driver, &lease, Vec<`[`LayerSource`]`>)`: unpacks what is missing, in parallel.
 //! 7. [`Store::put_image`]`(manifest, references, …)` → [`ImageRecord`]; [`Store::images`], [`Store::resolve`],
 //!    [`Store::tag`], [`Store::untag`], [`Store::remove_image`].
-//! 8. [`Store::prepare_root`]`(&driver, &container, &diff_ids)` → plan, then [`Store::finish_root`]; [`Store::root`] → plan
-//!    and [`Area`], to mount it; [`Store::remove_root`].
+//! 8. [`Store::prepare_root`]`(&driver, &container, &diff_ids)` → plan, then [`Store::finish_root`]`(&container, record)`;
+//!    [`Store::root`] → plan and [`Area`], to mount it; [`Store::remove_root`].
 //! 9. [`Store::collect`]`(&drivers, …)`: marks from records and leases, sweeps the rest.
 //! 10. [`Store::check`]: every blob against its digest; [`Area::facts`] for [`StorageDriver::probe`]; [`pack()`]: a tree
 //!     as a layer archive.
@@ -26,7 +26,6 @@ mod collect;
 pub mod db;
 mod dirs;
 mod error;
-mod fault;
 pub mod image;
 mod layer;
 mod lease;

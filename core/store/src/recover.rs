@@ -46,9 +46,14 @@ impl Store {
             self.remove_root(&container).await?;
             found.undone.push(format!("root:{container}"));
         }
-        let expired = now();
+        let (expired, inherited) = (now(), self.0.inherited);
         let end = move |c: &rusqlite::Connection| {
-            c.execute("DELETE FROM lease WHERE expires <= ?1", [expired])?;
+            // Blobs are worth keeping for the next try; layers alone belonged to work that nobody resumes.
+            c.execute(
+                "DELETE FROM lease WHERE expires <= ?1 OR (id <= ?2 AND NOT EXISTS
+                 (SELECT 1 FROM leased WHERE leased.lease = lease.id AND object LIKE 'blob:%'))",
+                [expired, inherited],
+            )?;
             // A layer's record goes before its places do.
             c.execute(
                 "DELETE FROM place WHERE owner LIKE 'layer:%' AND NOT EXISTS (SELECT 1 FROM layer WHERE

@@ -2,7 +2,7 @@
 
 use crate::{
     area::Area,
-    db::Durability,
+    db::{DbError, Durability},
     error::{Result, StoreError},
     layer::chain_ids,
     lease::Lease,
@@ -12,6 +12,7 @@ use crate::{
 use davit_model::{
     digest::Digest,
     id::ContainerId,
+    state::{Planned, StateWrites},
     storage::{Place, RootMount, RootPlan, StorageDriver, StorageStep},
 };
 use rusqlite::{Connection, OptionalExtension, params};
@@ -115,10 +116,10 @@ impl Store {
             return Err(StoreError::NotFound { kind: "layer", name: missing.chain_id.clone() });
         }
         let top = (!layers.0.is_empty()).then_some(&layers);
-        let plan = driver.prepare_root(container, top).await?;
+        let Planned { plan, state } = driver.prepare_root(container, top).await?;
         let text = |e: serde_json::Error| StoreError::Record { object: owner(container), why: e.to_string() };
         let (chain, json) = (serde_json::to_string(&chain).map_err(text)?, serde_json::to_string(&plan).map_err(text)?);
-        let task = Task::begin(self, &area, owner(container), plan.steps.clone()).await?;
+        let task = Task::begin(self, &area, owner(container), plan.steps.clone(), state).await?;
         let below = layers.0.iter().filter_map(|l| l.place.clone()).collect();
         let checked = task.places().await.and_then(|own| check_mount(&plan, &own, &below).map_err(refused));
         if let Err(e) = checked {
@@ -133,14 +134,19 @@ impl Store {
         Ok(plan)
     }
 
-    /// Says that a container's record names the root: from here on only [`Store::remove_root`] removes it.
-    pub async fn finish_root(&self, container: &ContainerId) -> Result<()> {
+    /// Writes the record that names the root, and says in the same transaction that it does: from here on only
+    /// [`Store::remove_root`] removes the root.
+    pub async fn finish_root(
+        &self,
+        container: &ContainerId,
+        record: impl FnOnce(&Connection) -> Result<(), DbError> + Send + 'static,
+    ) -> Result<()> {
         let id = container.clone();
         let finish = move |c: &Connection| match c
             .execute("UPDATE root SET finished = TRUE WHERE container = ?1", [id.as_str()])?
         {
             0 => Err(StoreError::NotFound { kind: "root", name: id.to_string() }),
-            _ => Ok(()),
+            _ => Ok(record(c)?),
         };
         self.0.db.write(Durability::Normal, finish).await
     }
@@ -174,7 +180,7 @@ impl Store {
             let (driver, own) = (root.area.driver().to_owned(), owner(&container));
             let places = store.0.db.read(move |c| owned(c, &driver, &own)).await?;
             let steps = places.into_iter().map(|at| StorageStep::Discard { at }).collect();
-            let task = Task::begin(&store, &root.area, owner(&container), steps).await?;
+            let task = Task::begin(&store, &root.area, owner(&container), steps, StateWrites::default()).await?;
             let gone = move |c: &Connection| {
                 c.execute("DELETE FROM root WHERE container = ?1", [container.as_str()])?;
                 Ok(())

@@ -13,20 +13,24 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap().to_owned()
 }
 
-/// Direct dependencies by package, tests' own left out.
-fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
+/// What cargo says of the packages of this workspace.
+fn packages() -> Vec<Value> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut metadata = Command::new(cargo);
     metadata.args(["metadata", "--no-deps", "--offline", "--format-version", "1"]).current_dir(root());
     let output = metadata.output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
-    let packages = metadata["packages"].as_array().unwrap().iter();
+    metadata["packages"].as_array().unwrap().clone()
+}
+
+/// Direct dependencies by package, tests' own left out.
+fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
     let normal = |p: &Value| {
         let all = p["dependencies"].as_array().unwrap().iter();
         all.filter(|d| d["kind"].is_null()).map(|d| d["name"].as_str().unwrap().to_owned()).collect()
     };
-    packages.map(|p| (p["name"].as_str().unwrap().to_owned(), normal(p))).collect()
+    packages().iter().map(|p| (p["name"].as_str().unwrap().to_owned(), normal(p))).collect()
 }
 
 #[test]
@@ -62,6 +66,19 @@ fn crates_know_only_whom_the_design_lets_them() {
         let ours = all[package].iter().filter(|d| d.starts_with("davit"));
         let beyond: Vec<_> = ours.filter(|d| !may.contains(&d.as_str())).collect();
         assert!(beyond.is_empty(), "{package} knows {beyond:?}");
+    }
+}
+
+#[test]
+fn fault_points_are_in_no_build_but_that_of_the_tests() {
+    let named = |list: &Value| list.as_array().unwrap().iter().any(|f| f.as_str().unwrap().ends_with("fault-points"));
+    for package in packages() {
+        for dependency in package["dependencies"].as_array().unwrap().iter().filter(|d| d["kind"] != "dev") {
+            assert!(!named(&dependency["features"]), "{} links {}", package["name"], dependency["name"]);
+        }
+        for (feature, brings) in package["features"].as_object().unwrap() {
+            assert!(!named(brings), "{} has them by its feature {feature}", package["name"]);
+        }
     }
 }
 

@@ -14,6 +14,7 @@ use davit_model::{
     error::PolicyError,
     secret::Secret,
     services::{HostServices, HttpRequest, HttpResponse, LogLevel},
+    state::StateWrites,
 };
 use davit_plugin_host::Grant;
 use std::{
@@ -23,9 +24,6 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 use web::Web;
-
-/// Most bytes that one plugin keeps.
-const LARGEST_STATE: u64 = 16 << 20;
 
 /// What the site's file says about one plugin.
 #[derive(Clone, Debug, Default)]
@@ -92,20 +90,8 @@ impl HostServices for DaemonServices {
         self.state.get(plugin, key).await
     }
 
-    async fn state_swap(
-        &self,
-        plugin: &str,
-        key: &str,
-        expected: Option<Vec<u8>>,
-        new: Option<Vec<u8>>,
-    ) -> Result<bool, PolicyError> {
-        if let Some(value) = &new {
-            let more = u64::try_from(value.len()).unwrap_or(u64::MAX);
-            if self.state.size(plugin).await?.saturating_add(more) > LARGEST_STATE {
-                return Err(PolicyError::Internal(format!("a plugin's state has at most {LARGEST_STATE} bytes")));
-            }
-        }
-        self.state.swap(plugin, key, expected, new).await
+    async fn state_commit(&self, writes: &StateWrites) -> Result<(), PolicyError> {
+        self.state.commit(writes).await
     }
 
     async fn state_keys(&self, plugin: &str, prefix: &str) -> Result<Vec<String>, PolicyError> {

@@ -4,6 +4,7 @@ use super::{DaemonServices, Settings};
 use davit_model::{
     error::PolicyError,
     services::{HostServices, HttpRequest},
+    state::{StateWrite, StateWrites},
 };
 use davit_plugin_host::Grant;
 use std::{os::unix::fs::PermissionsExt, sync::Arc};
@@ -45,14 +46,15 @@ async fn server(answer: &'static str) -> String {
 }
 
 #[tokio::test]
-async fn state_is_compared_and_swapped_up_to_its_limit() {
+async fn state_is_that_of_the_plugin_that_wrote_it() {
     let services = services();
-    assert!(services.state_swap("p", "k", None, Some(b"1".to_vec())).await.unwrap());
-    assert!(!services.state_swap("p", "k", None, Some(b"2".to_vec())).await.unwrap());
+    let writes = vec![StateWrite { key: "k".into(), expected: None, new: Some(b"1".to_vec()) }];
+    let state = StateWrites { plugin: "p".into(), writes };
+    services.state_commit(&state).await.unwrap();
+    assert!(services.state_commit(&state).await.is_err(), "it is not as expected any more");
     assert_eq!(services.state_get("p", "k").await.unwrap().as_deref(), Some(&b"1"[..]));
     assert_eq!(services.state_get("q", "k").await.unwrap(), None);
     assert_eq!(services.state_keys("p", "").await.unwrap(), ["k"]);
-    assert!(services.state_swap("p", "big", None, Some(vec![0; 17 << 20])).await.is_err());
 }
 
 #[tokio::test]

@@ -14,6 +14,7 @@ use async_trait::async_trait;
 use davit_model::{
     error::PortError,
     network::{EndpointPlan, EndpointRequest, Leases, NetworkDriver, NetworkPlan, NetworkRequest},
+    state::Planned,
 };
 use std::{fmt, pin::pin, sync::Arc};
 use tokio::sync::mpsc;
@@ -53,14 +54,18 @@ impl NetworkDriver for NetworkPort {
         &self.callee.identity.site_name
     }
 
-    async fn plan_network(&self, request: &NetworkRequest, leases: &dyn Leases) -> Result<NetworkPlan, PortError> {
+    async fn plan_network(
+        &self,
+        request: &NetworkRequest,
+        leases: &dyn Leases,
+    ) -> Result<Planned<NetworkPlan>, PortError> {
         let (indices, request) = (self.driver.clone(), request.clone());
         let plan = Sink::<NetworkPlan>::default();
         let plan_for = plan.clone();
         let (to, asks) = mpsc::channel(1);
         let lent = Lent { leases: Some(to), ..Lent::default() };
         let deadline = self.callee.limits.plan_deadline;
-        let call = self.callee.call("plan-network", deadline, lent, move |store, instance| {
+        let call = self.callee.plan("plan-network", deadline, lent, move |store, instance| {
             Box::pin(async move {
                 let guest = indices.load(&mut *store, instance)?;
                 let request = store.data_mut().table().push(HeldNetworkRequest(request))?;
@@ -68,8 +73,7 @@ impl NetworkDriver for NetworkPort {
                 guest.call_plan_network(store, request, plan).await
             })
         });
-        serving(call, asks, leases).await?;
-        Ok(plan.take())
+        Ok(serving(call, asks, leases).await?.with(plan.take()))
     }
 
     async fn plan_endpoint(
@@ -77,14 +81,14 @@ impl NetworkDriver for NetworkPort {
         request: &EndpointRequest,
         network: &NetworkPlan,
         leases: &dyn Leases,
-    ) -> Result<EndpointPlan, PortError> {
+    ) -> Result<Planned<EndpointPlan>, PortError> {
         let (indices, request, network) = (self.driver.clone(), request.clone(), Arc::new(network.clone()));
         let plan = Sink::<EndpointPlan>::default();
         let plan_for = plan.clone();
         let (to, asks) = mpsc::channel(1);
         let lent = Lent { leases: Some(to), ..Lent::default() };
         let deadline = self.callee.limits.plan_deadline;
-        let call = self.callee.call("plan-endpoint", deadline, lent, move |store, instance| {
+        let call = self.callee.plan("plan-endpoint", deadline, lent, move |store, instance| {
             Box::pin(async move {
                 let guest = indices.load(&mut *store, instance)?;
                 let request = store.data_mut().table().push(HeldEndpointRequest(request))?;
@@ -93,8 +97,7 @@ impl NetworkDriver for NetworkPort {
                 guest.call_plan_endpoint(store, request, view, plan).await
             })
         });
-        serving(call, asks, leases).await?;
-        Ok(plan.take())
+        Ok(serving(call, asks, leases).await?.with(plan.take()))
     }
 
     async fn released(&self, kind: &str, id: &str) -> Result<(), PortError> {

@@ -13,6 +13,7 @@ use async_trait::async_trait;
 use davit_model::{
     error::{PolicyError, PortError},
     id::ContainerId,
+    state::Planned,
     storage::{CommitPlan, Facts, LayerChain, LayerPlan, Place, RootPlan, StorageDriver, StorageStep},
 };
 use std::fmt;
@@ -72,15 +73,16 @@ impl StorageDriver for StoragePort {
             .await
     }
 
-    async fn prepare_layer(&self, chain: &LayerChain) -> Result<LayerPlan, PortError> {
+    async fn prepare_layer(&self, chain: &LayerChain) -> Result<Planned<LayerPlan>, PortError> {
         const CALL: &str = "prepare-layer";
         let layer = self.last(CALL, chain)?;
         let indices = self.driver.clone();
         let (steps, unpack) = (Sink::<Vec<StorageStep>>::default(), Sink::<UnpackSaid>::default());
         let (steps_for, unpack_for) = (steps.clone(), unpack.clone());
         let deadline = self.callee.limits.plan_deadline;
-        self.callee
-            .call(CALL, deadline, Lent::default(), move |store, instance| {
+        let said = self
+            .callee
+            .plan(CALL, deadline, Lent::default(), move |store, instance| {
                 Box::pin(async move {
                     let guest = indices.load(&mut *store, instance)?;
                     let layer = push(store, layer)?;
@@ -92,19 +94,19 @@ impl StorageDriver for StoragePort {
             .await?;
         let UnpackSaid { into, needs_parent_first, whiteouts } = unpack.take();
         let into = into.ok_or_else(|| incomplete(&self.callee, CALL, "where to unpack"))?;
-        Ok(LayerPlan { steps: steps.take(), into, needs_parent_first, whiteouts })
+        Ok(said.with(LayerPlan { steps: steps.take(), into, needs_parent_first, whiteouts }))
     }
 
-    async fn commit_layer(&self, chain: &LayerChain) -> Result<CommitPlan, PortError> {
+    async fn commit_layer(&self, chain: &LayerChain) -> Result<Planned<CommitPlan>, PortError> {
         const CALL: &str = "commit-layer";
         let layer = self.last(CALL, chain)?;
         let indices = self.driver.clone();
         let steps = Sink::<Vec<StorageStep>>::default();
         let steps_for = steps.clone();
         let deadline = self.callee.limits.plan_deadline;
-        let place = self
+        let said = self
             .callee
-            .call(CALL, deadline, Lent::default(), move |store, instance| {
+            .plan(CALL, deadline, Lent::default(), move |store, instance| {
                 Box::pin(async move {
                     let guest = indices.load(&mut *store, instance)?;
                     let layer = push(store, layer)?;
@@ -113,18 +115,20 @@ impl StorageDriver for StoragePort {
                 })
             })
             .await?;
-        Ok(CommitPlan { steps: steps.take(), place: self.place(CALL, &place)? })
+        let place = self.place(CALL, &said)?;
+        Ok(said.with(CommitPlan { steps: steps.take(), place }))
     }
 
-    async fn prepare_root(&self, id: &ContainerId, top: Option<&LayerChain>) -> Result<RootPlan, PortError> {
+    async fn prepare_root(&self, id: &ContainerId, top: Option<&LayerChain>) -> Result<Planned<RootPlan>, PortError> {
         const CALL: &str = "prepare-root";
         let top = top.map(|chain| self.last(CALL, chain)).transpose()?;
         let (indices, id) = (self.driver.clone(), id.to_string());
         let (steps, root) = (Sink::<Vec<StorageStep>>::default(), Sink::<RootSaid>::default());
         let (steps_for, root_for) = (steps.clone(), root.clone());
         let deadline = self.callee.limits.plan_deadline;
-        self.callee
-            .call(CALL, deadline, Lent::default(), move |store, instance| {
+        let said = self
+            .callee
+            .plan(CALL, deadline, Lent::default(), move |store, instance| {
                 Box::pin(async move {
                     let guest = indices.load(&mut *store, instance)?;
                     let top = top.map(|layer| push(store, layer)).transpose()?;
@@ -136,19 +140,19 @@ impl StorageDriver for StoragePort {
             .await?;
         let RootSaid { mount, changes } = root.take();
         let mount = mount.ok_or_else(|| incomplete(&self.callee, CALL, "what the root is"))?;
-        Ok(RootPlan { steps: steps.take(), mount, changes })
+        Ok(said.with(RootPlan { steps: steps.take(), mount, changes }))
     }
 
-    async fn promote(&self, id: &ContainerId, chain: &LayerChain) -> Result<CommitPlan, PortError> {
+    async fn promote(&self, id: &ContainerId, chain: &LayerChain) -> Result<Planned<CommitPlan>, PortError> {
         const CALL: &str = "promote";
         let layer = self.last(CALL, chain)?;
         let (indices, id) = (self.driver.clone(), id.to_string());
         let steps = Sink::<Vec<StorageStep>>::default();
         let steps_for = steps.clone();
         let deadline = self.callee.limits.plan_deadline;
-        let place = self
+        let said = self
             .callee
-            .call(CALL, deadline, Lent::default(), move |store, instance| {
+            .plan(CALL, deadline, Lent::default(), move |store, instance| {
                 Box::pin(async move {
                     let guest = indices.load(&mut *store, instance)?;
                     let layer = push(store, layer)?;
@@ -157,18 +161,20 @@ impl StorageDriver for StoragePort {
                 })
             })
             .await?;
-        Ok(CommitPlan { steps: steps.take(), place: self.place(CALL, &place)? })
+        let place = self.place(CALL, &said)?;
+        Ok(said.with(CommitPlan { steps: steps.take(), place }))
     }
 
-    async fn remove_layer(&self, chain: &LayerChain) -> Result<Vec<StorageStep>, PortError> {
+    async fn remove_layer(&self, chain: &LayerChain) -> Result<Planned<Vec<StorageStep>>, PortError> {
         const CALL: &str = "remove-layer";
         let layer = self.last(CALL, chain)?;
         let indices = self.driver.clone();
         let steps = Sink::<Vec<StorageStep>>::default();
         let steps_for = steps.clone();
         let deadline = self.callee.limits.plan_deadline;
-        self.callee
-            .call(CALL, deadline, Lent::default(), move |store, instance| {
+        let said = self
+            .callee
+            .plan(CALL, deadline, Lent::default(), move |store, instance| {
                 Box::pin(async move {
                     let guest = indices.load(&mut *store, instance)?;
                     let layer = push(store, layer)?;
@@ -177,7 +183,7 @@ impl StorageDriver for StoragePort {
                 })
             })
             .await?;
-        Ok(steps.take())
+        Ok(said.with(steps.take()))
     }
 
     async fn usage(&self, chain: &LayerChain) -> Result<Option<u64>, PortError> {

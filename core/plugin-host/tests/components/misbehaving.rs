@@ -5,7 +5,8 @@ use super::support::{Bench, Memory, Pool, Stuck, bench, guest};
 use davit_model::{
     error::{PolicyError, PortError},
     network::{EndpointRequest, NetworkDriver, NetworkPlan, NetworkRequest},
-    services::HttpResponse,
+    services::{HostServices as _, HttpResponse},
+    state::{Planned, StateWrite},
 };
 use davit_plugin_host::{Grant, Plugin, Source};
 use std::{
@@ -76,7 +77,7 @@ fn full_grant() -> Grant {
     Grant::from_table(&text.parse().unwrap()).unwrap()
 }
 
-async fn plan(driver: &Arc<dyn NetworkDriver>, name: &str) -> Result<NetworkPlan, PortError> {
+async fn plan(driver: &Arc<dyn NetworkDriver>, name: &str) -> Result<Planned<NetworkPlan>, PortError> {
     if name == "block-in-host-call" {
         driver.plan_network(&request(name), &Stuck).await
     } else {
@@ -184,14 +185,18 @@ async fn what_is_granted_works_and_nothing_more() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn state_is_written_where_the_call_ends_well_and_only_there() {
+async fn state_comes_with_the_plan_of_a_call_that_ends_well_and_the_host_writes_none_of_it() {
     let bench = bench(memory());
     let driver = load(&bench, &full_grant()).await.network().unwrap();
-    plan(&driver, "write-state").await.unwrap();
+    let planned = plan(&driver, "write-state").await.unwrap();
     plan(&driver, "write-state-and-fail").await.unwrap_err();
-    let state = bench.services.state.lock().unwrap();
-    assert_eq!(state.get("count").map(Vec::as_slice), Some(&b"1"[..]));
-    assert!(!state.contains_key("lost"));
+    assert!(bench.services.state.lock().unwrap().is_empty(), "it is written when the plan is journalled");
+    let write = StateWrite { key: "count".into(), expected: None, new: Some(b"1".to_vec()) };
+    assert_eq!(planned.state.writes, [write]);
+    // Once it is, the next call sees it.
+    bench.services.state_commit(&planned.state).await.unwrap();
+    let again = plan(&driver, "write-state").await.unwrap();
+    assert_eq!(again.state.writes[0].expected.as_deref(), Some(&b"1"[..]));
 }
 
 async fn refused(bytes: &[u8], grant: &Grant) -> String {

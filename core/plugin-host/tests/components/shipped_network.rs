@@ -45,7 +45,7 @@ async fn bridge_plans_both_families_masquerades_and_publishes() {
     let routes: Vec<String> = end.routes.iter().map(|r| format!("{} {}", r.dst, r.via.unwrap())).collect();
     assert_eq!(routes, ["0.0.0.0/0 10.9.1.1", "::/0 fd09:2::1"]);
     assert_eq!((end.ports[0].request.inside, end.ports[0].outside), (80, 8080));
-    assert_eq!((end.names, end.mtu), (vec!["web".to_owned()], Some(1400)));
+    assert_eq!((end.names.clone(), end.mtu), (vec!["web".to_owned()], Some(1400)));
 
     let pool = Pool { taken_ports: vec![8080], ..Pool::default() };
     let error = driver.plan_endpoint(&endpoint(), &plan, &pool).await.unwrap_err();
@@ -69,7 +69,7 @@ async fn bridge_keeps_an_internal_network_inside_and_takes_the_subnet_that_was_a
 #[tokio::test(flavor = "multi_thread")]
 async fn host_shares_and_none_does_nothing() {
     let host = bench(Memory::default()).shipped("host").await.network().unwrap();
-    assert_eq!(host.plan_network(&network(), &Pool::default()).await.unwrap(), NetworkPlan::default());
+    assert_eq!(host.plan_network(&network(), &Pool::default()).await.unwrap(), NetworkPlan::default().into());
     let end = host.plan_endpoint(&endpoint(), &NetworkPlan::default(), &Pool::default()).await.unwrap();
     assert_eq!(end.attachment, Attachment::ShareHost);
 

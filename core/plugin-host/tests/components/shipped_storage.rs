@@ -29,11 +29,11 @@ async fn every_storage_driver_answers_the_same_twice() {
         let done = LayerChain(vec![layer(1, Some("base")), layer(2, Some("top"))]);
         assert_eq!(driver.prepare_layer(&fresh).await.unwrap(), driver.prepare_layer(&fresh).await.unwrap());
         assert_eq!(driver.commit_layer(&fresh).await.unwrap(), driver.commit_layer(&fresh).await.unwrap());
-        let root = driver.prepare_root(&id(), Some(&done)).await.unwrap();
-        assert_eq!(root, driver.prepare_root(&id(), Some(&done)).await.unwrap());
+        let root = driver.prepare_root(&id(), Some(&done)).await.unwrap().plan;
+        assert_eq!(root, driver.prepare_root(&id(), Some(&done)).await.unwrap().plan);
         assert_eq!(driver.promote(&id(), &fresh).await.unwrap(), driver.promote(&id(), &fresh).await.unwrap());
         assert_eq!(
-            driver.remove_layer(&done).await.unwrap(),
+            driver.remove_layer(&done).await.unwrap().plan,
             [StorageStep::Discard { at: "top".parse().unwrap() }],
             "{name}"
         );
@@ -54,7 +54,7 @@ async fn overlay_writes_layers_independently_and_stacks_127_of_them() {
     assert_eq!(plan.steps, [StorageStep::MakeDir { at: plan.into.clone() }]);
 
     let many: Vec<LayerRef> = (0..127).map(|n| layer(n, Some(&format!("l{n}")))).collect();
-    let root = driver.prepare_root(&id(), Some(&LayerChain(many))).await.unwrap();
+    let root = driver.prepare_root(&id(), Some(&LayerChain(many))).await.unwrap().plan;
     let RootMount::Overlay { lower, upper, work } = root.mount else { panic!("{root:?}") };
     assert_eq!(lower.len(), 127);
     assert_eq!((lower[0].as_str(), lower[126].as_str()), ("l0", "l126"));
@@ -75,7 +75,7 @@ async fn vfs_copies_the_parent_and_applies_deletions() {
     assert!(plan.needs_parent_first);
     assert_eq!(plan.whiteouts, WhiteoutStyle::Apply);
     assert_eq!(plan.steps, [StorageStep::CloneTree { src: "base".parse().unwrap(), dst: plan.into.clone() }]);
-    let root = driver.prepare_root(&id(), Some(&LayerChain(vec![layer(1, Some("base"))]))).await.unwrap();
+    let root = driver.prepare_root(&id(), Some(&LayerChain(vec![layer(1, Some("base"))]))).await.unwrap().plan;
     let RootMount::Tree { at, writable: true } = root.mount else { panic!("{root:?}") };
     assert_eq!(root.steps, [StorageStep::CloneTree { src: "base".parse().unwrap(), dst: at }]);
     assert_eq!(root.changes, None);

@@ -7,6 +7,7 @@ use davit_model::{
     network::{AddressLease, Leases, PortRequest, SubnetId},
     secret::Secret,
     services::{HostServices, HttpRequest, HttpResponse, LogLevel},
+    state::StateWrites,
 };
 use davit_plugin_host::{Grant, HostOptions, Plugin, PluginHost, Source};
 use ipnet::IpNet;
@@ -85,22 +86,18 @@ impl HostServices for Memory {
     async fn state_get(&self, _: &str, key: &str) -> Result<Option<Vec<u8>>, PolicyError> {
         Ok(self.state.lock().unwrap().get(key).cloned())
     }
-    async fn state_swap(
-        &self,
-        _: &str,
-        key: &str,
-        expected: Option<Vec<u8>>,
-        new: Option<Vec<u8>>,
-    ) -> Result<bool, PolicyError> {
+    async fn state_commit(&self, writes: &StateWrites) -> Result<(), PolicyError> {
         let mut state = self.state.lock().unwrap();
-        if state.get(key) != expected.as_ref() {
-            return Ok(false);
+        for write in &writes.writes {
+            if state.get(&write.key) != write.expected.as_ref() {
+                return Err(PolicyError::Conflict(write.key.clone()));
+            }
+            match write.new.clone() {
+                Some(value) => state.insert(write.key.clone(), value),
+                None => state.remove(&write.key),
+            };
         }
-        match new {
-            Some(value) => state.insert(key.to_owned(), value),
-            None => state.remove(key),
-        };
-        Ok(true)
+        Ok(())
     }
     async fn state_keys(&self, _: &str, prefix: &str) -> Result<Vec<String>, PolicyError> {
         Ok(self.state.lock().unwrap().keys().filter(|k| k.starts_with(prefix)).cloned().collect())

@@ -141,6 +141,7 @@ impl BlobWriter {
         self.file.sync_all().doing("flush", object.clone())?;
         rustix::fs::renameat(&self.folders.ingest, &self.part, &self.folders.done, name(&self.digest)?)
             .doing("commit", object.clone())?;
+        davit_sys::fault::point("store.blob");
         rustix::fs::fsync(&self.folders.done).doing("flush the folder of", object)?;
         self.progress.finish();
         Ok(self.digest.clone())

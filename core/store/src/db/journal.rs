@@ -23,7 +23,7 @@ impl SqlJournal {
 }
 
 /// Writes an entry within a transaction of the caller's.
-pub(crate) fn insert_in(conn: &Connection, entry: &Entry) -> Result<EntryId, DbError> {
+pub fn insert_in(conn: &Connection, entry: &Entry) -> Result<EntryId, DbError> {
     conn.prepare_cached("INSERT INTO journal (kind, object, body) VALUES (?1, ?2, ?3)")?.execute(params![
         entry.kind,
         entry.object,
@@ -39,7 +39,7 @@ pub(crate) fn update_in(conn: &Connection, id: EntryId, body: &serde_json::Value
 }
 
 /// Removes an entry within a transaction of the caller's: with the record that makes its work exist.
-pub(crate) fn end_in(conn: &Connection, id: EntryId) -> Result<(), DbError> {
+pub fn end_in(conn: &Connection, id: EntryId) -> Result<(), DbError> {
     conn.prepare_cached("DELETE FROM journal WHERE id = ?1")?.execute([id.0])?;
     Ok(())
 }

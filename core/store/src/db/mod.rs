@@ -8,10 +8,12 @@
 
 mod journal;
 mod schema;
+pub mod state;
 mod writer;
 
 pub use journal::SqlJournal;
-pub(crate) use journal::{end_in, insert_in, update_in};
+pub(crate) use journal::update_in;
+pub use journal::{end_in, insert_in};
 pub use schema::Component;
 
 use rusqlite::{Connection, OpenFlags};
@@ -101,7 +103,7 @@ impl Db {
         conn.pragma_update(None, "journal_mode", "WAL")?;
         conn.pragma_update(None, "foreign_keys", true)?;
         conn.pragma_update(None, "synchronous", "FULL")?;
-        for component in std::iter::once(&journal::COMPONENT).chain(components) {
+        for component in [&journal::COMPONENT, &state::COMPONENT].into_iter().chain(components) {
             schema::migrate(&mut conn, component)?;
         }
         let (jobs, queue) = mpsc::channel();

@@ -1,6 +1,7 @@
 //! The writer thread: takes whatever waits, runs it in one transaction with a savepoint each, commits once, answers all.
 
 use super::{DbError, Durability};
+use davit_sys::fault::point;
 use rusqlite::Connection;
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -82,6 +83,8 @@ fn transaction(
         answers.push(answer);
         conn.execute_batch(if good { "RELEASE job" } else { "ROLLBACK TO job; RELEASE job" })?;
     }
+    point("db.commit");
     conn.execute_batch("COMMIT")?;
+    point("db.committed");
     Ok(())
 }

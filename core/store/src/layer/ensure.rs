@@ -14,6 +14,7 @@ use crate::{
 };
 use davit_model::{
     digest::Digest,
+    state::Planned,
     storage::{LayerPlan, Place, StorageDriver},
 };
 use rusqlite::params;
@@ -178,8 +179,9 @@ impl Work {
         if let Some(record) = self.find().await? {
             return Ok(record);
         }
-        let plan = self.plan().await?;
-        let mut task = Task::begin(&self.store, &self.area, format!("layer:{}", id.hex()), plan.steps.clone()).await?;
+        let Planned { plan, state } = self.plan().await?;
+        let (steps, owner) = (plan.steps.clone(), format!("layer:{}", id.hex()));
+        let mut task = Task::begin(&self.store, &self.area, owner, steps, state).await?;
         match self.unpack_and_commit(&mut task, plan, source).await {
             Ok(record) => {
                 let row = (record.clone(), driver, self.parent_id());
@@ -195,7 +197,7 @@ impl Work {
     }
 
     /// The driver's plan; asked again with the parent's place where the driver writes on top of it.
-    async fn plan(&mut self) -> Result<LayerPlan> {
+    async fn plan(&mut self) -> Result<Planned<LayerPlan>> {
         let name = self.driver.name().to_owned();
         let mut plan = self.driver.prepare_layer(&self.store.chain(&name, &self.chain).await?).await?;
         if plan.needs_parent_first {
@@ -228,7 +230,7 @@ impl Work {
         let on = into.clone();
         let run = move || unpack(on.as_fd(), open()?, &options);
         let unpacked = self.on_own_thread(run).await?;
-        crate::fault::point("unpacked");
+        davit_sys::fault::point("store.unpacked");
         if unpacked.diff_id != diff_id {
             let object = format!("the uncompressed layer {}", diff_id.short());
             return Err(StoreError::WrongDigest { object, want: diff_id, got: unpacked.diff_id });
@@ -239,8 +241,9 @@ impl Work {
         }
         self.adopt(into, &unpacked).await?;
         let driver = self.driver.name().to_owned();
-        let commit = self.driver.commit_layer(&self.store.chain(&driver, &self.chain).await?).await?;
-        task.extend(commit.steps).await?;
+        let chain = self.store.chain(&driver, &self.chain).await?;
+        let Planned { plan: commit, state } = self.driver.commit_layer(&chain).await?;
+        task.extend(commit.steps, state).await?;
         if !self.area.exists(&commit.place)? {
             return Err(self.refused(format!("it commits to {}, which is not there", commit.place)));
         }

@@ -2,9 +2,15 @@
 
 use crate::{
     LayerSource, Store, StoreError,
+    db::state::get_in,
+    steps::Task,
     testing::{Tar, TestImage, container, copying, digest, overlaying, pull},
 };
-use davit_model::{journal::Journal, storage::StorageDriver};
+use davit_model::{
+    journal::Journal,
+    state::{StateWrite, StateWrites},
+    storage::{StorageDriver, StorageStep},
+};
 use std::{
     io::Cursor,
     os::unix::process::ExitStatusExt,
@@ -39,7 +45,7 @@ async fn whole_life(store: &Store, driver: &Arc<dyn StorageDriver>) {
     wrong_layer(store, driver).await;
     pull(store, driver, &image, "demo/a:1").await.unwrap();
     store.prepare_root(driver, &container(1), &image.diff_ids).await.unwrap();
-    store.finish_root(&container(1)).await.unwrap();
+    store.finish_root(&container(1), |_| Ok(())).await.unwrap();
     store.remove_root(&container(1)).await.unwrap();
     store.remove_image(&image.id(), |_| None).await.unwrap();
     let collected = store.collect(std::slice::from_ref(driver)).await.unwrap();
@@ -57,19 +63,47 @@ async fn a_life_to_be_killed() {
     whole_life(&store, &driver(&std::env::var(DRIVER).unwrap())).await;
 }
 
-/// True where it was killed, false where it lived through.
-fn live(root: &Path, driver: &str, fault: &str) -> bool {
+/// A plan whose plugin wants to keep something.
+async fn plan_with_state(store: &Store) {
+    let area = store.area(copying().as_ref()).unwrap();
+    let writes = vec![StateWrite { key: "plans".into(), expected: None, new: Some(b"1".to_vec()) }];
+    let state = StateWrites { plugin: "copying".into(), writes };
+    let steps = vec![StorageStep::MakeDir { at: "made".parse().unwrap() }];
+    let task = Task::begin(store, &area, "root:a".into(), steps, state).await.unwrap();
+    task.commit(crate::Durability::Normal, |_| Ok(())).await.unwrap();
+}
+
+#[tokio::test]
+#[ignore = "is run, and killed, by the test below"]
+async fn a_plan_to_be_killed() {
+    let Some(root) = std::env::var_os(ROOT) else {
+        println!("skipped: only the kill test gives a root");
+        return;
+    };
+    plan_with_state(&Store::open(Path::new(&root)).unwrap()).await;
+}
+
+/// True where it was killed at its `nth` fault point, false where it lived through with fewer.
+fn live(root: &Path, life: &str, driver: &str, nth: u32) -> bool {
+    let fault = root.join("fault");
+    std::fs::write(&fault, nth.to_string()).unwrap();
     let status = Command::new(std::env::current_exe().unwrap())
-        .args(["--ignored", "--exact", "recover::tests::a_life_to_be_killed"])
+        .args(["--ignored", "--exact", &format!("recover::tests::{life}")])
         .env(ROOT, root)
         .env(DRIVER, driver)
-        .env("FAILPOINTS", fault)
+        .env("DAVIT_FAULT_FILE", &fault)
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .status()
         .unwrap();
-    assert!(status.success() || status.signal() == Some(9), "{fault}: {status}");
+    assert!(status.success() || status.signal() == Some(9), "{driver}, point {nth}: {status}");
     !status.success()
+}
+
+/// The name of the fault point that was passed last.
+fn last_point(root: &Path) -> String {
+    let passed = std::fs::read_to_string(root.join("fault.passed")).unwrap();
+    passed.lines().last().unwrap().to_owned()
 }
 
 fn listing(dir: &Path) -> Vec<String> {
@@ -105,22 +139,35 @@ async fn settles(root: &Path, name: &str, fault: &str) {
 
 #[tokio::test]
 async fn a_kill_at_any_step_leaves_nothing_that_the_next_start_cannot_settle() {
-    let mut kills = 0;
     for name in ["overlaying", "copying"] {
-        for point in ["journalled", "reserved", "step", "applied", "unpacked", "undo", "commit", "committed"] {
-            for passed in 0.. {
-                let fault = format!("{point}={passed}*off->return");
-                let dir = tempfile::tempdir().unwrap();
-                if !live(dir.path(), name, &fault) {
-                    assert!(passed > 0, "{point} was never reached");
-                    break;
-                }
-                kills += 1;
-                settles(dir.path(), name, &format!("{name}: {fault}")).await;
+        for nth in 1.. {
+            let dir = tempfile::tempdir().unwrap();
+            if !live(dir.path(), "a_life_to_be_killed", name, nth) {
+                assert!(nth > 60, "{name}: a life has only {nth} fault points");
+                break;
             }
+            settles(dir.path(), name, &format!("{name}, point {nth}: {}", last_point(dir.path()))).await;
         }
     }
-    assert!(kills > 60, "{kills} kills");
+}
+
+#[tokio::test]
+async fn what_a_plugin_keeps_is_there_with_its_plans_journal_entry_and_not_without() {
+    let (mut with, mut without) = (0, 0);
+    for nth in 1.. {
+        let dir = tempfile::tempdir().unwrap();
+        if !live(dir.path(), "a_plan_to_be_killed", "copying", nth) {
+            break;
+        }
+        let store = Store::open(dir.path()).unwrap();
+        let state = store.db().read_blocking(|c| get_in(c, "copying", "plans")).unwrap();
+        let entries = store.journal().open().await.unwrap();
+        let planned = entries.iter().any(|(_, e)| !e.body["steps"].as_array().unwrap().is_empty());
+        let done = dir.path().join("areas/copying/made").exists();
+        assert_eq!(state.is_some(), planned || done, "point {nth}: {}", last_point(dir.path()));
+        if state.is_some() { with += 1 } else { without += 1 }
+    }
+    assert!(with > 2 && without > 2, "killed {with} times after the entry, {without} times before");
 }
 
 #[tokio::test]
@@ -158,8 +205,8 @@ async fn a_root_that_no_container_names_goes_and_a_finished_one_stays() {
     for n in [1, 2] {
         store.prepare_root(&overlaying(), &container(n), &[]).await.unwrap();
     }
-    store.finish_root(&container(2)).await.unwrap();
-    assert!(store.finish_root(&container(3)).await.is_err());
+    store.finish_root(&container(2), |_| Ok(())).await.unwrap();
+    assert!(store.finish_root(&container(3), |_| Ok(())).await.is_err());
     assert_eq!(store.recover().await.unwrap().undone, [format!("root:{}", container(1))]);
     assert!(store.root(&container(1)).await.unwrap().is_none());
     assert_eq!(listing(&dir.path().join("areas/overlaying")).len(), 3, "trash, upper and work of the second");
@@ -183,6 +230,33 @@ async fn a_blob_in_flight_outlives_the_daemon() {
     writer.write(&bytes[60_000..]).unwrap();
     writer.finish().unwrap();
     assert!(store.write_blob(&lease, &digest(&bytes), Some(100_000)).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn what_a_killed_daemon_leased_goes_over_to_the_next_try_and_layers_alone_go() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    let pull = store.lease("pull a").await.unwrap();
+    pull.add_blob(&digest(b"blob")).await.unwrap();
+    store.lease("prepare root").await.unwrap().add_layer("overlaying", "layer").await.unwrap();
+    drop((pull, store));
+    let store = Store::open(dir.path()).unwrap();
+    store.recover().await.unwrap();
+    let leases = |store: &Store| {
+        let count = |c: &rusqlite::Connection| {
+            let count = |table| c.query_row(&format!("SELECT count(*) FROM {table}"), [], |r| r.get::<_, i64>(0));
+            Ok::<_, StoreError>((count("lease")?, count("leased")?))
+        };
+        store.db().read_blocking(count).unwrap()
+    };
+    assert_eq!(leases(&store), (1, 1), "only the blob is worth keeping");
+    let again = store.lease("pull a").await.unwrap();
+    assert_eq!(leases(&store), (1, 1));
+    let second = store.lease("pull a").await.unwrap();
+    assert_eq!(leases(&store), (2, 1), "one of this daemon is nobody's to take over");
+    second.release().await.unwrap();
+    again.release().await.unwrap();
+    assert_eq!(leases(&store), (0, 0));
 }
 
 #[test]

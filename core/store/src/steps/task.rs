@@ -4,15 +4,17 @@
 use super::{StepId, apply, check::simulate, trash_prefix, undo};
 use crate::{
     area::Area,
-    db::{Durability, end_in, insert_in, update_in},
+    db::{Durability, end_in, insert_in, state::commit_in, update_in},
     error::{Result, StoreError},
     store::Store,
 };
 use davit_model::{
     journal::{Entry, EntryId},
     plan::Plan,
+    state::StateWrites,
     storage::{Place, StorageStep},
 };
+use davit_sys::fault::point;
 use rusqlite::{Connection, params};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -72,21 +74,27 @@ fn reserve(c: &Connection, driver: &str, owner: &str, made: &BTreeSet<Place>) ->
 }
 
 impl Task {
-    /// Checks, reserves, journals and applies `steps` for `owner`. What was made is undone where a step fails.
-    pub(crate) async fn begin(store: &Store, area: &Area, owner: String, steps: Vec<StorageStep>) -> Result<Self> {
+    /// Checks, reserves, journals and applies `steps` for `owner`. What was made is undone where a step fails. `state` is
+    /// what the plugin that planned them wants to keep.
+    pub(crate) async fn begin(
+        store: &Store,
+        area: &Area,
+        owner: String,
+        steps: Vec<StorageStep>,
+        state: StateWrites,
+    ) -> Result<Self> {
         let body = Body { driver: area.driver().to_owned(), owner, steps: Vec::new(), started: 0, overlapping: false };
         let entry = Entry { kind: KIND.into(), object: body.owner.clone(), body: json(&body)? };
         let entry = store.0.db.write(Durability::Normal, move |c| insert_in(c, &entry)).await?;
-        crate::fault::point("journalled");
         let mut task = Self { store: store.clone(), area: area.clone(), entry, body };
-        match task.extend(steps).await {
+        match task.extend(steps, state).await {
             Ok(()) => Ok(task),
             Err(e) => Err(task.undo(e).await),
         }
     }
 
     /// Checks, reserves, journals and applies more steps. The caller undoes the whole where it fails.
-    pub(crate) async fn extend(&mut self, steps: Vec<StorageStep>) -> Result<()> {
+    pub(crate) async fn extend(&mut self, steps: Vec<StorageStep>, state: StateWrites) -> Result<()> {
         let refused = |why| StoreError::Plan { driver: self.body.driver.clone(), why };
         let area = self.area.clone();
         let before = self.body.steps.len();
@@ -108,12 +116,12 @@ impl Task {
         let (driver, owner) = (body.driver.clone(), body.owner.clone());
         let write = move |c: &Connection| {
             reserve(c, &driver, &owner, &made)?;
+            commit_in(c, &state)?;
             Ok(update_in(c, entry, &value)?)
         };
         let written: Result<()> = self.store.0.db.write(Durability::Normal, write).await;
         let journalled = checked.journal(|_| written)?;
         self.body = body;
-        crate::fault::point("reserved");
         self.body = self.apply_on_thread(journalled, before, effect.overlapping).await?;
         Ok(())
     }
@@ -136,10 +144,10 @@ impl Task {
                             Ok(update_in(c, entry, &value)?)
                         })?;
                     }
-                    crate::fault::point("step");
+                    point("store.step");
                     apply(&area, StepId { entry: entry.0, index }, step)?;
                 }
-                crate::fault::point("applied");
+                point("store.applied");
                 Ok(())
             });
             (done.map(|_: Plan<_, davit_model::plan::Applied>| ()), body)
@@ -174,11 +182,9 @@ impl Task {
             }
             Ok(end_in(c, entry)?)
         };
-        crate::fault::point("commit");
         if let Err(e) = self.store.0.db.write::<_, StoreError>(durability, write).await {
             return Err(self.undo(e).await);
         }
-        crate::fault::point("committed");
         let empty = move || area.empty_trash(&trash_prefix(entry.0));
         if let Err(e) = tokio::task::spawn_blocking(empty).await.map_err(StoreError::join)? {
             // Done is done; the next start empties it.
@@ -205,10 +211,10 @@ pub(crate) async fn undo_entry(store: &Store, area: &Area, entry: EntryId, body:
     let reverse = move || {
         let mut errors = Vec::new();
         for (index, step) in body_steps(&left).into_iter().enumerate().rev() {
-            crate::fault::point("undo");
             if let Err(e) = undo(&on, StepId { entry: entry.0, index }, &step) {
                 errors.push(e.to_string());
             }
+            point("store.undone");
             if errors.is_empty() {
                 // Repeated from the top after a kill, an undo could hit what an earlier one has restored.
                 left.started = index;

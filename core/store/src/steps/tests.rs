@@ -5,7 +5,7 @@ use crate::{
     Store, StoreError,
     testing::{container, copying, overlaying},
 };
-use davit_model::storage::Place;
+use davit_model::{state::StateWrites, storage::Place};
 use std::{
     os::unix::fs::{FileExt, MetadataExt, symlink},
     path::PathBuf,
@@ -40,7 +40,7 @@ impl Fixture {
     }
 
     async fn made(&self, owner: &str, steps: Vec<StorageStep>) {
-        let task = Task::begin(&self.store, &self.area, owner.into(), steps).await.unwrap();
+        let task = Task::begin(&self.store, &self.area, owner.into(), steps, StateWrites::default()).await.unwrap();
         task.commit(crate::Durability::Normal, |_| Ok(())).await.unwrap();
     }
 }
@@ -56,7 +56,7 @@ async fn a_plan_that_fails_is_undone_whole() {
         StorageStep::Discard { at: place("moved") },
         StorageStep::Quota { at: place("old"), bytes: 1 },
     ];
-    let e = Task::begin(&f.store, &f.area, "root:a".into(), steps).await.unwrap_err();
+    let e = Task::begin(&f.store, &f.area, "root:a".into(), steps, StateWrites::default()).await.unwrap_err();
     assert!(matches!(e, StoreError::Unsupported { step: "quota", .. }), "{e}");
     assert_eq!(f.names(), ["old"]);
     assert_eq!(std::fs::read(f.path("old").join("kept")).unwrap(), b"kept");
@@ -68,7 +68,7 @@ async fn what_this_file_system_cannot_do_is_named() {
     for (step, feature) in
         [(StorageStep::Subvolume { at: place("a") }, "btrfs"), (StorageStep::MakeDir { at: place("a") }, "")]
     {
-        let done = Task::begin(&f.store, &f.area, "root:a".into(), vec![step]).await;
+        let done = Task::begin(&f.store, &f.area, "root:a".into(), vec![step], StateWrites::default()).await;
         match done {
             Err(StoreError::Unsupported { feature: found, .. }) => assert_eq!(found, feature),
             Err(e) => panic!("{e}"),
@@ -86,7 +86,7 @@ async fn a_plan_cannot_take_what_another_has() {
         StorageStep::Discard { at: place("a") },
         StorageStep::Rename { src: place("a"), dst: place("b") },
     ] {
-        let e = Task::begin(&f.store, &f.area, "root:b".into(), vec![step]).await.unwrap_err();
+        let e = Task::begin(&f.store, &f.area, "root:b".into(), vec![step], StateWrites::default()).await.unwrap_err();
         assert!(matches!(e, StoreError::Plan { .. }), "{e}");
         assert_eq!(f.names(), ["a"]);
     }

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use davit_model::{
     error::{PolicyError, PortError},
     id::ContainerId,
+    state::Planned,
     storage::{
         CommitPlan, Facts, LayerChain, LayerPlan, Place, RootMount, RootPlan, StorageDriver, StorageStep, WhiteoutStyle,
     },
@@ -46,33 +47,35 @@ impl StorageDriver for Overlaying {
     async fn probe(&self, _: &Facts) -> Result<(), PortError> {
         Ok(())
     }
-    async fn prepare_layer(&self, chain: &LayerChain) -> Result<LayerPlan, PortError> {
+    async fn prepare_layer(&self, chain: &LayerChain) -> Result<Planned<LayerPlan>, PortError> {
         let into = place("new", id(chain));
         Ok(LayerPlan {
             steps: vec![StorageStep::MakeDir { at: into.clone() }],
             into,
             needs_parent_first: false,
             whiteouts: WhiteoutStyle::Overlay,
-        })
+        }
+        .into())
     }
-    async fn commit_layer(&self, chain: &LayerChain) -> Result<CommitPlan, PortError> {
+    async fn commit_layer(&self, chain: &LayerChain) -> Result<Planned<CommitPlan>, PortError> {
         let (src, dst) = (place("new", id(chain)), place("layer", id(chain)));
-        Ok(CommitPlan { steps: vec![StorageStep::Rename { src, dst: dst.clone() }], place: dst })
+        Ok(CommitPlan { steps: vec![StorageStep::Rename { src, dst: dst.clone() }], place: dst }.into())
     }
-    async fn prepare_root(&self, id: &ContainerId, top: Option<&LayerChain>) -> Result<RootPlan, PortError> {
+    async fn prepare_root(&self, id: &ContainerId, top: Option<&LayerChain>) -> Result<Planned<RootPlan>, PortError> {
         let (upper, work) = (place("upper", id.short()), place("work", id.short()));
         let lower = top.map(|t| t.0.iter().filter_map(|l| l.place.clone()).collect()).unwrap_or_default();
         Ok(RootPlan {
             steps: vec![StorageStep::MakeDir { at: upper.clone() }, StorageStep::MakeDir { at: work.clone() }],
             changes: Some((upper.clone(), WhiteoutStyle::Overlay)),
             mount: RootMount::Overlay { lower, upper: Some(upper), work: Some(work) },
-        })
+        }
+        .into())
     }
-    async fn promote(&self, _: &ContainerId, _: &LayerChain) -> Result<CommitPlan, PortError> {
+    async fn promote(&self, _: &ContainerId, _: &LayerChain) -> Result<Planned<CommitPlan>, PortError> {
         Err(promote_is_not_here("overlaying"))
     }
-    async fn remove_layer(&self, chain: &LayerChain) -> Result<Vec<StorageStep>, PortError> {
-        Ok(vec![StorageStep::Discard { at: place("layer", id(chain)) }])
+    async fn remove_layer(&self, chain: &LayerChain) -> Result<Planned<Vec<StorageStep>>, PortError> {
+        Ok(vec![StorageStep::Discard { at: place("layer", id(chain)) }].into())
     }
 }
 
@@ -91,7 +94,7 @@ impl StorageDriver for Copying {
     async fn probe(&self, _: &Facts) -> Result<(), PortError> {
         Ok(())
     }
-    async fn prepare_layer(&self, chain: &LayerChain) -> Result<LayerPlan, PortError> {
+    async fn prepare_layer(&self, chain: &LayerChain) -> Result<Planned<LayerPlan>, PortError> {
         let into = place("tree", id(chain));
         let parent = chain.0.iter().rev().nth(1).and_then(|p| p.place.as_ref());
         Ok(LayerPlan {
@@ -99,24 +102,26 @@ impl StorageDriver for Copying {
             into,
             needs_parent_first: chain.0.len() > 1,
             whiteouts: WhiteoutStyle::Apply,
-        })
+        }
+        .into())
     }
-    async fn commit_layer(&self, chain: &LayerChain) -> Result<CommitPlan, PortError> {
-        Ok(CommitPlan { steps: Vec::new(), place: place("tree", id(chain)) })
+    async fn commit_layer(&self, chain: &LayerChain) -> Result<Planned<CommitPlan>, PortError> {
+        Ok(CommitPlan { steps: Vec::new(), place: place("tree", id(chain)) }.into())
     }
-    async fn prepare_root(&self, id: &ContainerId, top: Option<&LayerChain>) -> Result<RootPlan, PortError> {
+    async fn prepare_root(&self, id: &ContainerId, top: Option<&LayerChain>) -> Result<Planned<RootPlan>, PortError> {
         let at = place("root", id.short());
         let parent = top.and_then(|t| t.0.last()).and_then(|l| l.place.as_ref());
         Ok(RootPlan {
             steps: vec![clone_or_new(parent, at.clone())],
             mount: RootMount::Tree { at, writable: true },
             changes: None,
-        })
+        }
+        .into())
     }
-    async fn promote(&self, _: &ContainerId, _: &LayerChain) -> Result<CommitPlan, PortError> {
+    async fn promote(&self, _: &ContainerId, _: &LayerChain) -> Result<Planned<CommitPlan>, PortError> {
         Err(promote_is_not_here("copying"))
     }
-    async fn remove_layer(&self, chain: &LayerChain) -> Result<Vec<StorageStep>, PortError> {
-        Ok(vec![StorageStep::Discard { at: place("tree", id(chain)) }])
+    async fn remove_layer(&self, chain: &LayerChain) -> Result<Planned<Vec<StorageStep>>, PortError> {
+        Ok(vec![StorageStep::Discard { at: place("tree", id(chain)) }].into())
     }
 }
