@@ -13,6 +13,7 @@ use davit_engine::{
     policy::{Hooked, LoadedPlugin, Pattern, Policy, PolicyLoader},
     site::{PluginSection, Site},
 };
+use davit_model::services::HostServices;
 use davit_plugin_host::{CompilerProgram, Grant, HostOptions, Plugin, PluginHost, Source};
 use std::{
     collections::BTreeMap,
@@ -39,11 +40,8 @@ impl Loader {
         Ok(Self { host, services, shipped: places.plugins.clone() })
     }
 
-    async fn load_one(
-        &self,
-        name: &str,
-        section: &PluginSection,
-    ) -> Result<(Arc<Plugin>, LoadedPlugin, Settings), EngineError> {
+    /// What a plugin of the site's file is: where it is, what it may, what it is told.
+    fn found(&self, name: &str, section: &PluginSection) -> Result<Found, EngineError> {
         let path = self.path(name, section);
         let invalid = |e: String| EngineError::invalid(format!("plugin {name}: {e}"));
         if !path.exists() {
@@ -57,8 +55,16 @@ impl Loader {
         } else {
             Grant::from_table(&section.grant).map_err(invalid)?
         };
-        let settings = Settings::of(section.config.clone(), &grant);
-        let plugin = self.host.load(name, Source::File(&path), &grant).await;
+        Ok(Found { settings: Settings::of(section.config.clone(), &grant), path, grant })
+    }
+
+    async fn load_one(
+        &self,
+        services: &Arc<dyn HostServices>,
+        name: &str,
+        found: &Found,
+    ) -> Result<(Arc<Plugin>, LoadedPlugin), EngineError> {
+        let plugin = self.host.load_with(services, name, Source::File(&found.path), &found.grant).await;
         let plugin = plugin.map_err(|e| EngineError::invalid(e.to_string()))?;
         let info = plugin.info();
         let loaded = LoadedPlugin {
@@ -66,10 +72,10 @@ impl Loader {
             version: info.manifest.plugin.version.clone(),
             kinds: info.kinds.iter().map(|k| (*k).to_owned()).collect(),
             digest: info.digest.clone(),
-            source: path.display().to_string(),
-            grants: grant.rights.in_words(),
+            source: found.path.display().to_string(),
+            grants: found.grant.rights.in_words(),
         };
-        Ok((plugin, loaded, settings))
+        Ok((plugin, loaded))
     }
 
     /// A path as it stands; a bare name means a shipped component.
@@ -82,6 +88,13 @@ impl Loader {
     }
 }
 
+/// A plugin's file with its grant and settings, not yet loaded.
+struct Found {
+    path: PathBuf,
+    grant: Grant,
+    settings: Settings,
+}
+
 fn wanted<T>(name: &str, kind: &str, port: Option<T>) -> Result<T, EngineError> {
     port.ok_or_else(|| {
         EngineError::invalid(format!("plugin {name} is not of kind {kind}, as the site's file wants it"))
@@ -91,17 +104,22 @@ fn wanted<T>(name: &str, kind: &str, port: Option<T>) -> Result<T, EngineError> 
 #[async_trait]
 impl PolicyLoader for Loader {
     async fn load(&self, site: &Site) -> Result<Policy, EngineError> {
-        let (mut loaded, mut settings) = (BTreeMap::new(), BTreeMap::new());
+        let found = site.used().into_iter().map(|(name, section)| Ok((name, self.found(name, &section)?)));
+        let found: BTreeMap<&str, Found> = found.collect::<Result<_, EngineError>>()?;
+        let settings = found.iter().map(|(name, f)| ((*name).to_owned(), f.settings.clone())).collect();
+        // Of this policy alone: a call in flight goes on with what its own policy was told.
+        let services: Arc<dyn HostServices> = Arc::new(self.services.for_site(settings, &site.secrets));
+        let mut loaded = BTreeMap::new();
         let mut policy = Policy {
             default_storage: site.storage.driver.clone(),
             default_network: site.network.default.clone(),
+            network_section: site.network.clone(),
             ..Policy::default()
         };
-        for (name, section) in site.used() {
-            let (plugin, shown, told) = self.load_one(name, &section).await?;
-            settings.insert(name.to_owned(), told);
+        for (name, found) in &found {
+            let (plugin, shown) = self.load_one(&services, name, found).await?;
             policy.plugins.push(shown);
-            loaded.insert(name.to_owned(), plugin);
+            loaded.insert((*name).to_owned(), plugin);
         }
         let plugin = |name: &str| {
             loaded.get(name).cloned().ok_or_else(|| EngineError::invalid(format!("plugin {name} is not loaded")))
@@ -120,8 +138,6 @@ impl PolicyLoader for Loader {
             let port = wanted(&rule.plugin, "lifecycle", plugin(&rule.plugin)?.lifecycle())?;
             policy.lifecycle.push(Hooked { policy: port, fail: rule.fail });
         }
-        // Last: a file that is refused has changed nothing.
-        self.services.take_over(settings, &site.secrets);
         Ok(policy)
     }
 }

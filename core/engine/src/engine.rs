@@ -65,7 +65,7 @@ pub(crate) struct Inner {
     pub(crate) zones: crate::zones::Zones,
     pub(crate) pulls: Pulls,
     pub(crate) loader: Arc<dyn PolicyLoader>,
-    policy: RwLock<(Arc<Policy>, Arc<Site>)>,
+    policy: RwLock<Arc<Policy>>,
     pub(crate) warnings: Vec<String>,
     pub(crate) tasks: TaskTracker,
     pub(crate) closing: CancellationToken,
@@ -99,7 +99,7 @@ impl Engine {
         let registry = crate::pull::registry_client()?;
         let cgroups = davit_runtime::cgroup::Hierarchies::detect()
             .map_err(|e| EngineError::internal("finding the control groups of this machine", e))?;
-        let networks = Networks::open(&instance, &db, site.network.clone()).await?;
+        let networks = Networks::open(&instance, &db).await?;
         let loader = loader(Arc::new(SqlState::new(db.clone())))?;
         let filters = davit_runtime::seccomp::Cache::open(&options.data_root.join("seccomp"));
         let filters = filters.map_err(|e| EngineError::internal("opening the compiled filters", e))?;
@@ -121,7 +121,7 @@ impl Engine {
             zones: crate::zones::Zones::default(),
             pulls: Pulls::default(),
             loader,
-            policy: RwLock::new((Arc::new(policy), Arc::new(site))),
+            policy: RwLock::new(Arc::new(policy)),
             warnings: Vec::new(),
             tasks: TaskTracker::new(),
             closing: CancellationToken::new(),
@@ -151,11 +151,11 @@ impl Engine {
 impl Inner {
     /// The policy in force.
     pub(crate) fn policy(&self) -> Arc<Policy> {
-        self.policy.read().unwrap_or_else(PoisonError::into_inner).0.clone()
+        self.policy.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    pub(crate) fn set_policy(&self, policy: Arc<Policy>, site: Site) {
-        *self.policy.write().unwrap_or_else(PoisonError::into_inner) = (policy, Arc::new(site));
+    pub(crate) fn set_policy(&self, policy: Arc<Policy>) {
+        *self.policy.write().unwrap_or_else(PoisonError::into_inner) = policy;
     }
 
     pub(crate) async fn save(&self, record: &ContainerRecord) -> Result<(), EngineError> {

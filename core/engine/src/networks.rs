@@ -5,8 +5,8 @@ use crate::{
     engine::{hex, random},
     inspect::NetworkDetails,
     leases::SqlLeases,
+    policy::Policy,
     record::{ContainerRecord, EndpointRecord, NetworkRecord},
-    site::NetworkSection,
     tables,
 };
 use davit_model::{
@@ -42,7 +42,6 @@ pub(crate) struct Networks {
     pub(crate) host: Host,
     pub(crate) leases: Arc<LeaseBook>,
     namespaces: Arc<davit_network::Pool>,
-    section: NetworkSection,
     /// A cell a name: who comes second waits for the first, and nobody holds a lock meanwhile.
     known: Mutex<BTreeMap<String, Arc<OnceCell<NetworkRecord>>>>,
 }
@@ -64,13 +63,9 @@ pub(crate) struct EndpointEntry {
 }
 
 impl Networks {
-    pub(crate) async fn open(instance: &str, db: &Db, section: NetworkSection) -> Result<Self, EngineError> {
+    pub(crate) async fn open(instance: &str, db: &Db) -> Result<Self, EngineError> {
         let instance = davit_network::Instance::new(instance).map_err(network_error)?;
-        let pools = if section.pool.is_empty() {
-            Pools::of_instance(&instance)
-        } else {
-            Pools::new(section.pool.iter().map(|p| (p.base, p.size)).collect())?
-        };
+        let pools = Pools::of_instance(&instance);
         let host = Host::open(instance).map_err(network_error)?;
         let store = Arc::new(SqlLeases(db.clone()));
         let leases = Arc::new(LeaseBook::open(store, Arc::new(host.clone()), pools).await?);
@@ -79,7 +74,7 @@ impl Networks {
             known.insert(record.name.clone(), Arc::new(OnceCell::new_with(Some(record))));
         }
         let namespaces = Arc::new(davit_network::Pool::new(2));
-        Ok(Self { host, leases, namespaces, section, known: Mutex::new(known) })
+        Ok(Self { host, leases, namespaces, known: Mutex::new(known) })
     }
 
     fn cell(&self, name: &str) -> Arc<OnceCell<NetworkRecord>> {
@@ -91,10 +86,6 @@ impl Networks {
     pub(crate) fn made(&self) -> Vec<NetworkRecord> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.values().filter_map(|cell| cell.get().cloned()).collect()
-    }
-
-    fn grants(&self) -> check::Grants {
-        check::Grants { parents: self.section.parents.iter().cloned().collect() }
     }
 
     /// A namespace with its loopback up.
@@ -117,6 +108,11 @@ pub(crate) async fn blocking<T: Send + 'static>(
 pub(crate) fn network_error(e: NetError) -> EngineError {
     let policy = davit_model::error::PolicyError::from(&e);
     EngineError::from(policy)
+}
+
+/// What the site's file lets networks and endpoints have.
+fn grants(policy: &Policy) -> check::Grants {
+    check::Grants { parents: policy.network_section.parents.iter().cloned().collect() }
 }
 
 fn new_id() -> Result<String, EngineError> {
@@ -176,16 +172,19 @@ impl Engine {
         let request = NetworkRequest {
             name: name.to_owned(),
             internal: false,
-            ipv6: networks.section.ipv6,
+            ipv6: policy.network_section.ipv6,
             subnets: Vec::new(),
             settings: BTreeMap::new(),
         };
         let id = new_id()?;
         let made = async {
-            let planned = driver.plan_network(&request, &networks.leases.for_owner(&id, &[])).await?;
-            let Planned { plan, state } = planned;
+            let mut leases = networks.leases.for_owner(&id, &[]);
+            if !policy.network_section.pool.is_empty() {
+                leases = leases.in_pools(policy.network_section.pools()?);
+            }
+            let Planned { plan, state } = driver.plan_network(&request, &leases).await?;
             let checked =
-                Plan::proposed(plan).check(|p| check::network(p, &networks.grants())).map_err(network_error)?;
+                Plan::proposed(plan).check(|p| check::network(p, &grants(&policy))).map_err(network_error)?;
             let mut entry = None;
             let journalled = checked.journal_async(async |p: &NetworkPlan| {
                 entry = Some(self.journal(NETWORK, &id, p, state).await?);
@@ -241,7 +240,8 @@ impl Engine {
     /// Plans the container's place on its network, and journals it.
     pub(crate) async fn plan_endpoint(&self, container: &ContainerRecord) -> Result<Endpoint, EngineError> {
         let network = self.network(&container.spec.network).await?;
-        let driver = self.inner.policy().network(&network.driver)?;
+        let policy = self.inner.policy();
+        let driver = policy.network(&network.driver)?;
         let spec = &container.spec;
         let mut aliases = vec![container.name.to_string(), container.id.short().to_owned()];
         aliases.extend(spec.aliases.iter().cloned());
@@ -260,7 +260,7 @@ impl Engine {
             let leases = networks.leases.for_owner(&id, &network.plan.subnets);
             let Planned { plan, state } = driver.plan_endpoint(&request, &network.plan, &leases).await?;
             let checked = Plan::proposed(plan)
-                .check(|p| check::endpoint(p, &network.plan, &networks.grants()))
+                .check(|p| check::endpoint(p, &network.plan, &grants(&policy)))
                 .map_err(network_error)?;
             let mut entry = None;
             let journalled = checked.journal_async(async |p: &EndpointPlan| {

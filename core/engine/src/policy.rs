@@ -1,7 +1,10 @@
 //! The ports that the site's file chose. A reload makes a new [`Policy`] and swaps it in as a whole; work in flight
 //! keeps the one it began with.
 
-use crate::{error::EngineError, site::Site};
+use crate::{
+    error::EngineError,
+    site::{NetworkSection, Site},
+};
 use async_trait::async_trait;
 use davit_model::{
     auth::RegistryAuth, lifecycle::FailMode, lifecycle::Lifecycle, network::NetworkDriver, reference::Reference,
@@ -22,6 +25,8 @@ pub struct Policy {
     pub network: BTreeMap<String, Arc<dyn NetworkDriver>>,
     /// The driver of the default network.
     pub default_network: String,
+    /// Pools, parents and families of networks to come; those that were made keep theirs.
+    pub network_section: NetworkSection,
     /// Lifecycle policies, in order.
     pub lifecycle: Vec<Hooked>,
     /// What is loaded, for people.

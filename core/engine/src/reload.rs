@@ -9,7 +9,7 @@ impl Engine {
         let path = self.inner.options.site_file.clone();
         let site = Site::read(&path)?;
         let policy = self.inner.loader.load(&site).await?;
-        self.inner.set_policy(Arc::new(policy), site);
+        self.inner.set_policy(Arc::new(policy));
         let loaded = self.inner.policy().plugins.len();
         Ok(format!("{} is in force: {loaded} plugins", path.display()))
     }

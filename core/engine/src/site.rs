@@ -4,6 +4,7 @@
 
 use crate::error::EngineError;
 use davit_model::lifecycle::FailMode;
+use davit_network::Pools;
 use ipnet::IpNet;
 use serde::Deserialize;
 use std::{collections::BTreeMap, path::Path};
@@ -104,6 +105,13 @@ pub struct PluginSection {
     pub grant: toml::Table,
 }
 
+impl NetworkSection {
+    /// The pools, checked.
+    pub(crate) fn pools(&self) -> Result<Pools, EngineError> {
+        Ok(Pools::new(self.pool.iter().map(|p| (p.base, p.size)).collect())?)
+    }
+}
+
 impl Site {
     /// Reads a file. The error names the file, the line and the reason.
     pub fn read(path: &Path) -> Result<Self, EngineError> {
@@ -134,7 +142,7 @@ impl Site {
                 )));
             }
         }
-        Ok(())
+        self.network.pools().map(drop).map_err(|e| e.context("[network] pool"))
     }
 
     /// Every plugin that the file uses, with its section.

@@ -113,6 +113,21 @@ impl PluginHost {
     /// # Errors
     /// What is wrong with the file, the manifest or the grant; the text names the plugin and says what to do.
     pub async fn load(&self, site_name: &str, source: Source<'_>, grant: &Grant) -> Result<Arc<Plugin>, LoadError> {
+        self.load_with(&self.services, site_name, source, grant).await
+    }
+
+    /// As [`PluginHost::load`], with services of the plugin's own: what they know changes for no other plugin, and a
+    /// call in flight keeps those that it began with.
+    ///
+    /// # Errors
+    /// As [`PluginHost::load`].
+    pub async fn load_with(
+        &self,
+        services: &Arc<dyn HostServices>,
+        site_name: &str,
+        source: Source<'_>,
+        grant: &Grant,
+    ) -> Result<Arc<Plugin>, LoadError> {
         let read;
         let (wasm, origin) = match source {
             Source::File(path) => {
@@ -143,7 +158,7 @@ impl PluginHost {
             site_name: site_name.to_owned(),
             label: format!("{}@{}", manifest.plugin.name, manifest.plugin.version),
             rights: Rights::effective(site_name, &manifest.needs, &grant.rights, &grant.credential_callers),
-            services: self.services.clone(),
+            services: services.clone(),
         };
         let callee = Callee {
             shared: self.shared.clone(),

@@ -20,7 +20,7 @@ use davit_plugin_host::Grant;
 use std::{
     collections::BTreeMap,
     path::PathBuf,
-    sync::{Arc, PoisonError, RwLock},
+    sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
 };
 use web::Web;
@@ -40,32 +40,30 @@ impl Settings {
     }
 }
 
-/// The daemon's services.
+/// The daemon's services, for the plugins of one reading of the site's file. What they know never changes: another
+/// reading makes others, and a call in flight keeps those that it began with.
 #[derive(Debug)]
 pub(crate) struct DaemonServices {
-    plugins: RwLock<BTreeMap<String, Settings>>,
-    secrets: RwLock<BTreeMap<String, PathBuf>>,
+    plugins: BTreeMap<String, Settings>,
+    secrets: BTreeMap<String, PathBuf>,
     state: Arc<dyn PluginState>,
-    web: Web,
+    web: Arc<Web>,
 }
 
 impl DaemonServices {
     /// Services over this state, knowing nothing of a site yet.
     pub(crate) fn new(state: Arc<dyn PluginState>) -> Result<Self, PolicyError> {
-        let (plugins, secrets) = (RwLock::default(), RwLock::default());
-        Ok(Self { plugins, secrets, state, web: Web::new()? })
+        Ok(Self { plugins: BTreeMap::new(), secrets: BTreeMap::new(), state, web: Arc::new(Web::new()?) })
     }
 
-    /// Takes over what the site's file says, once all of it was accepted. Calls in flight keep what they have read.
-    pub(crate) fn take_over(&self, plugins: BTreeMap<String, Settings>, secrets: &BTreeMap<String, String>) {
-        let files = secrets.iter().map(|(name, file)| (name.clone(), PathBuf::from(file))).collect();
-        *self.secrets.write().unwrap_or_else(PoisonError::into_inner) = files;
-        *self.plugins.write().unwrap_or_else(PoisonError::into_inner) = plugins;
+    /// The same services, knowing what a site's file says.
+    pub(crate) fn for_site(&self, plugins: BTreeMap<String, Settings>, secrets: &BTreeMap<String, String>) -> Self {
+        let secrets = secrets.iter().map(|(name, file)| (name.clone(), PathBuf::from(file))).collect();
+        Self { plugins, secrets, state: self.state.clone(), web: self.web.clone() }
     }
 
     fn settings(&self, plugin: &str) -> Settings {
-        let all = self.plugins.read().unwrap_or_else(PoisonError::into_inner);
-        all.get(plugin).cloned().unwrap_or_default()
+        self.plugins.get(plugin).cloned().unwrap_or_default()
     }
 }
 
@@ -99,9 +97,9 @@ impl HostServices for DaemonServices {
     }
 
     async fn secret(&self, _: &str, name: &str) -> Result<Secret, PolicyError> {
-        let path = self.secrets.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
+        let path = self.secrets.get(name);
         let path = path.ok_or_else(|| PolicyError::NotFound(format!("[secrets] names no {name:?}")))?;
-        let text = secret_file::read(&path).await?;
+        let text = secret_file::read(path).await?;
         Ok(Secret::new(text.trim_end_matches(['\r', '\n'])))
     }
 

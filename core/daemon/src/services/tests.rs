@@ -65,7 +65,9 @@ async fn a_secret_is_read_only_where_nobody_else_can_read_it() {
     let services = services();
     let settings = Settings::of("a = 1".parse().unwrap(), &Grant::default());
     let secrets = [("token".to_owned(), file.display().to_string())].into();
-    services.take_over([("p".to_owned(), settings)].into(), &secrets);
+    let before = services;
+    let services = before.for_site([("p".to_owned(), settings)].into(), &secrets);
+    assert_eq!(before.config("p").await.unwrap(), serde_json::json!({}), "a policy in flight keeps its own");
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
     assert!(matches!(services.secret("p", "token").await.unwrap_err(), PolicyError::Denied(_)));
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();

@@ -62,6 +62,7 @@ impl LeaseBook {
             book: Arc::clone(self),
             owner: owner.to_owned(),
             subnets: subnets.to_vec(),
+            pools: None,
             on_host_subnet: false,
         }
     }
@@ -130,10 +131,19 @@ pub struct NetworkLeases {
     book: Arc<LeaseBook>,
     owner: String,
     subnets: Vec<Subnet>,
+    pools: Option<Pools>,
     on_host_subnet: bool,
 }
 
 impl NetworkLeases {
+    /// Takes subnets from these pools instead of the book's own: a site's choice, which may change while the book is
+    /// open.
+    #[must_use]
+    pub fn in_pools(mut self, pools: Pools) -> Self {
+        self.pools = Some(pools);
+        self
+    }
+
     /// Allows a subnet asked for that the host itself is in, as macvlan networks need.
     #[must_use]
     pub fn on_host_subnet(mut self, allowed: bool) -> Self {
@@ -150,7 +160,8 @@ impl Leases for NetworkLeases {
         } else {
             self.book.surroundings.busy().map_err(|error: NetError| PolicyError::from(&error))?
         };
-        let choose = |state: &mut State| subnet::choose(state, &self.book.pools, &busy, wanted, v6);
+        let pools = self.pools.as_ref().unwrap_or(&self.book.pools);
+        let choose = |state: &mut State| subnet::choose(state, pools, &busy, wanted, v6);
         self.book.lease(&self.owner, choose).await
     }
 
