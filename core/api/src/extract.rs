@@ -7,6 +7,7 @@ use axum::{
     http::{Request, request::Parts},
 };
 use davit_api_types::auth::{HEADER, RegistryAuth};
+use davit_engine::StopOptions;
 use davit_model::{
     auth::{Credential, CredentialKind},
     id,
@@ -83,6 +84,19 @@ impl<S: Sync> FromRequestParts<S> for Caller {
         let peer = parts.extensions.get::<Peer>();
         peer.map(|p| Self(p.caller.clone()))
             .ok_or_else(|| ApiError::new(axum::http::StatusCode::FORBIDDEN, "the caller is not known"))
+    }
+}
+
+/// How a container is to be stopped.
+pub(crate) struct Stopping(pub(crate) StopOptions);
+
+impl<S: Sync> FromRequestParts<S> for Stopping {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let params = Params::from_request_parts(parts, state).await?;
+        let signal = params.get("signal").map(str::to_owned);
+        Ok(Self(StopOptions { timeout: params.number("t")?, signal }))
     }
 }
 

@@ -1,6 +1,8 @@
 //! The `filters` parameter: a JSON object of lists, or of sets as old clients write them.
 
-use crate::failure::ApiError;
+use crate::{failure::ApiError, show};
+use davit_engine::PruneFilter;
+use jiff::Timestamp;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -49,6 +51,22 @@ impl Filters {
         }
     }
 
+    /// What every `prune` knows; nothing else may be left.
+    pub(crate) fn finish_prune(mut self, now: Timestamp) -> Result<PruneFilter, ApiError> {
+        let until = self.take("until").pop();
+        let moment = |text: String| {
+            let ago = || text.parse::<jiff::SignedDuration>().ok().and_then(|d| now.checked_sub(d).ok());
+            show::time::parse(&text).or_else(ago).ok_or_else(|| invalid("until", &text))
+        };
+        let filter = PruneFilter {
+            label: self.take("label"),
+            not_label: self.take("label!"),
+            until: until.map(moment).transpose()?,
+        };
+        self.finish()?;
+        Ok(filter)
+    }
+
     /// Nothing must be left.
     pub(crate) fn finish(self) -> Result<(), ApiError> {
         match self.0.keys().next() {
@@ -75,6 +93,19 @@ mod tests {
         assert_eq!(list.take_numbers("exited"), Ok(vec![137]));
         assert_eq!(set.take_flag("dangling"), Ok(Some(true)));
         assert_eq!(set.finish(), Ok(()));
+    }
+
+    #[test]
+    fn a_prune_is_bounded_by_a_moment_or_an_age() {
+        let now = Timestamp::from_second(100_000).unwrap();
+        let until = |text: &str| {
+            let filters = Filters::parse(Some(&format!(r#"{{"until":["{text}"],"label!":["a"]}}"#))).unwrap();
+            filters.finish_prune(now).map(|f| f.until.map(|t| t.as_second()))
+        };
+        for (text, want) in [("24h", 13_600), ("1h30m", 94_600), ("5", 5), ("1970-01-01T00:00:07Z", 7)] {
+            assert_eq!(until(text), Ok(Some(want)), "{text}");
+        }
+        assert!(until("soon").is_err());
     }
 
     #[test]

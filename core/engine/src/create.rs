@@ -95,6 +95,7 @@ impl Engine {
             self.unpack_for(&driver, &image.record).await?;
             let root =
                 self.inner.store.prepare_root(&driver, &id, &image.record.diff_ids).await.map_err(store_error)?;
+            self.fill_volumes(&id, &mounts).await?;
             let labels = merged(defaults.labels.clone().unwrap_or_default(), &spec.labels);
             let exposed: BTreeSet<String> = defaults
                 .exposed_ports

@@ -1,6 +1,6 @@
 //! `images`, `image inspect`, `history`, `rmi`: what the store holds, in the words of the API.
 
-use crate::{Engine, EngineError, Kind, lifecycle::image_operation};
+use crate::{Engine, EngineError, Kind, labels::has_label, lifecycle::image_operation};
 use davit_model::{digest::Digest, id::Caller, reference::Reference};
 use davit_store::{StoreError, image::Image};
 use jiff::Timestamp;
@@ -17,8 +17,10 @@ pub struct ImageSummary {
     pub digests: Vec<String>,
     /// When it was made.
     pub created: Option<Timestamp>,
-    /// Bytes of its layers, unpacked.
+    /// Bytes of its layers, unpacked; as they travel, where they are not unpacked.
     pub size: u64,
+    /// Bytes of the layers that other images have as well.
+    pub shared: u64,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
     /// Containers that use it.
@@ -87,10 +89,6 @@ pub struct ImageFilter {
 
 impl ImageFilter {
     fn wants(&self, image: &ImageSummary) -> bool {
-        let label = |l: &String| match l.split_once('=') {
-            Some((k, v)) => image.labels.get(k).is_some_and(|have| have == v),
-            None => image.labels.contains_key(l),
-        };
         let named = |wanted: &String| {
             image.tags.iter().any(|tag| {
                 let bare = tag.rsplit_once(':').map_or(tag.as_str(), |(name, _)| name);
@@ -100,7 +98,7 @@ impl ImageFilter {
                     || (wanted.contains('*') && (pattern.matches(tag) || pattern.matches(bare)))
             })
         };
-        self.label.iter().all(label)
+        self.label.iter().all(|l| has_label(&image.labels, l))
             && (self.reference.is_empty() || self.reference.iter().any(named))
             && self.dangling.is_none_or(|d| d == image.tags.is_empty())
     }
@@ -110,10 +108,16 @@ impl Engine {
     /// The images that are there, newest first.
     pub async fn images(&self, filter: &ImageFilter) -> Result<Vec<ImageSummary>, EngineError> {
         let images = self.inner.store.images().await.map_err(store_error)?;
-        let mut list: Vec<ImageSummary> = images.iter().map(|i| self.summary(i)).collect();
+        let sizes = self.layer_sizes(&images).await?;
+        let mut list: Vec<ImageSummary> = images.iter().map(|i| self.summary(i, &sizes)).collect();
         list.retain(|i| filter.wants(i));
         list.sort_by(|a, b| b.created.cmp(&a.created).then_with(|| a.id.cmp(&b.id)));
         Ok(list)
+    }
+
+    /// Bytes of all layers that are there, each counted once.
+    pub async fn layers_size(&self) -> Result<u64, EngineError> {
+        Ok(self.inner.store.layer_sizes().await.map_err(store_error)?.values().sum())
     }
 
     /// An image by reference, digest, id or prefix of its id.
@@ -121,7 +125,7 @@ impl Engine {
         let image = self.inner.store.resolve(name).await.map_err(store_error)?;
         let config = self.inner.store.image_config(&image.record).await.map_err(store_error)?;
         Ok(ImageDetails {
-            summary: self.summary(&image),
+            summary: self.summary(&image, &self.layer_sizes(std::slice::from_ref(&image)).await?),
             config: serde_json::from_slice(&config.raw).unwrap_or_default(),
             layers: image.record.diff_ids.clone(),
             architecture: image.record.architecture.clone(),
@@ -138,7 +142,9 @@ impl Engine {
         let image = self.inner.store.resolve(name).await.map_err(store_error)?;
         let config = self.inner.store.image_config(&image.record).await.map_err(store_error)?;
         let blobs = image.record.manifests.first().map(|m| m.layers.clone()).unwrap_or_default();
-        let mut sizes = blobs.iter().map(|l| l.size);
+        let unpacked = self.inner.store.layer_sizes().await.map_err(store_error)?;
+        let layers = image.record.chain_ids.iter().zip(&blobs);
+        let mut sizes = layers.map(|(id, blob)| unpacked.get(id).copied().unwrap_or(blob.size));
         let mut items: Vec<HistoryItem> = config
             .spec
             .history()
@@ -173,6 +179,16 @@ impl Engine {
 
     /// Removes a name, and the image with its last one.
     pub async fn image_remove(&self, caller: &Caller, name: &str, force: bool) -> Result<Vec<Removed>, EngineError> {
+        Ok(self.remove_image(caller, name, force).await?.0)
+    }
+
+    /// As [`Engine::image_remove`]; answers as well how many bytes that freed.
+    pub(crate) async fn remove_image(
+        &self,
+        caller: &Caller,
+        name: &str,
+        force: bool,
+    ) -> Result<(Vec<Removed>, u64), EngineError> {
         let image = self.inner.store.resolve(name).await.map_err(store_error)?;
         let id = image.record.id.clone();
         self.admit(&image_operation("image.remove", caller, name, None)).await?;
@@ -184,7 +200,7 @@ impl Engine {
         if let Some(reference) = named.as_ref().filter(|r| only_name(r)) {
             self.inner.store.untag(reference).await.map_err(store_error)?;
             self.publish("image.untag", &id.to_string(), BTreeMap::from([("name".to_owned(), reference.familiar())]));
-            return Ok(vec![Removed::Untagged(reference.familiar())]);
+            return Ok((vec![Removed::Untagged(reference.familiar())], 0));
         }
         if named.is_none() && image.references.len() > 1 && !force {
             return Err(EngineError::conflict(format!(
@@ -202,13 +218,18 @@ impl Engine {
         }
         let removed = self.inner.store.remove_image(&id, |_| None).await.map_err(store_error)?;
         let drivers = self.inner.policy().storage.clone();
-        if let Err(e) = self.inner.store.collect(&drivers.into_values().collect::<Vec<_>>()).await {
+        let freed = match self.inner.store.collect(&drivers.into_values().collect::<Vec<_>>()).await {
+            Ok(collected) => collected.bytes,
             // The record is gone; what could not be swept now is swept with the next removal or start.
-            tracing::warn!(image = %id, "collecting what the image left: {e}");
-        }
+            Err(e) => {
+                tracing::warn!(image = %id, "collecting what the image left: {e}");
+                0
+            }
+        };
         self.publish("image.delete", &id.to_string(), BTreeMap::from([("name".to_owned(), id.to_string())]));
         let untagged = removed.untagged.iter().map(|r| Removed::Untagged(r.familiar()));
-        Ok(untagged.chain(removed.deleted.iter().map(|d| Removed::Deleted(d.to_string()))).collect())
+        let deleted = removed.deleted.iter().map(|d| Removed::Deleted(d.to_string()));
+        Ok((untagged.chain(deleted).collect(), freed))
     }
 
     /// A container of the image, and whether it runs.
@@ -223,17 +244,45 @@ impl Engine {
         users.into_iter().next()
     }
 
-    fn summary(&self, image: &Image) -> ImageSummary {
+    async fn layer_sizes(&self, images: &[Image]) -> Result<LayerSizes, EngineError> {
+        let bytes = self.inner.store.layer_sizes().await.map_err(store_error)?;
+        let mut images_of: BTreeMap<Digest, usize> = BTreeMap::new();
+        for id in images.iter().flat_map(|i| &i.record.chain_ids) {
+            *images_of.entry(id.clone()).or_default() += 1;
+        }
+        Ok(LayerSizes { bytes, images_of })
+    }
+
+    fn summary(&self, image: &Image, sizes: &LayerSizes) -> ImageSummary {
         let containers = self.inner.containers.all().iter().filter(|c| c.read(|r| r.image == image.record.id)).count();
         ImageSummary {
             id: image.record.id.clone(),
             tags: image.references.iter().map(Reference::familiar).collect(),
             digests: image.repo_digests.iter().map(Reference::familiar).collect(),
             created: image.record.created.as_deref().and_then(|t| t.parse().ok()),
-            size: image.record.size,
+            size: sizes.of(image),
+            shared: sizes.shared(image),
             labels: image.record.labels.clone(),
             containers,
         }
+    }
+}
+
+/// What layers hold, and in how many images each is.
+struct LayerSizes {
+    bytes: BTreeMap<Digest, u64>,
+    images_of: BTreeMap<Digest, usize>,
+}
+
+impl LayerSizes {
+    fn of(&self, image: &Image) -> u64 {
+        let sizes = image.record.chain_ids.iter().map(|id| self.bytes.get(id).copied());
+        sizes.sum::<Option<u64>>().unwrap_or(image.record.size)
+    }
+
+    fn shared(&self, image: &Image) -> u64 {
+        let shared = image.record.chain_ids.iter().filter(|id| self.images_of.get(*id).is_some_and(|n| *n > 1));
+        shared.filter_map(|id| self.bytes.get(id)).sum()
     }
 }
 

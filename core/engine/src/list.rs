@@ -1,6 +1,6 @@
 //! `ps`: the containers that a filter wants, newest first.
 
-use crate::{Engine, EngineError, record::ContainerRecord};
+use crate::{Engine, EngineError, labels::has_label, record::ContainerRecord};
 
 /// Which containers are wanted. Values of one key are alternatives; keys must all match.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,14 +35,10 @@ impl ListFilter {
     fn wants(&self, r: &ContainerRecord) -> bool {
         let any = |values: &[String], test: &dyn Fn(&String) -> bool| values.is_empty() || values.iter().any(test);
         let all_states = self.all || self.limit.is_some() || !self.status.is_empty() || !self.exited.is_empty();
-        let label = |l: &String| match l.split_once('=') {
-            Some((k, v)) => r.labels.get(k).is_some_and(|have| have == v),
-            None => r.labels.contains_key(l),
-        };
         (all_states || r.state.status.has_process())
             && any(&self.id, &|p| r.id.as_str().starts_with(p.as_str()))
             && any(&self.name, &|p| name_matches(p, r.name.as_str()))
-            && self.label.iter().all(label)
+            && self.label.iter().all(|l| has_label(&r.labels, l))
             && any(&self.status, &|s| s == r.state.status.as_str())
             && (self.exited.is_empty()
                 || (r.state.status == crate::record::Status::Exited && self.exited.contains(&r.state.exit_code)))

@@ -62,22 +62,4 @@ impl Engine {
             other => other,
         }
     }
-
-    /// Removes the folders of volumes that have no record.
-    pub(crate) async fn clear_volume_folders(&self) -> Result<(), EngineError> {
-        let known: Vec<VolumeRecord> = tables::all(&self.inner.db).await?;
-        let volumes = self.inner.options.data_root.join("volumes");
-        let clear = move || {
-            for entry in std::fs::read_dir(&volumes).into_iter().flatten().flatten() {
-                if known.iter().any(|v| entry.file_name() == v.name.as_str()) {
-                    continue;
-                }
-                if let Err(e) = std::fs::remove_dir_all(entry.path()) {
-                    tracing::warn!("removing {}, which no volume has: {e}", entry.path().display());
-                }
-            }
-        };
-        let cleared = tokio::task::spawn_blocking(clear).await;
-        cleared.map_err(|e| EngineError::internal("clearing volumes", e))
-    }
 }

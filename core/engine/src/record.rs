@@ -85,6 +85,9 @@ pub struct MountRecord {
     /// The volume was made for this container alone.
     #[serde(default)]
     pub anonymous: bool,
+    /// An empty volume is not filled from the image.
+    #[serde(default)]
+    pub no_copy: bool,
 }
 
 /// How a container is.

@@ -39,7 +39,7 @@ impl Engine {
         }
         self.free_orphaned_leases().await?;
         self.clear_strangers().await;
-        self.clear_volume_folders().await?;
+        self.clear_volumes().await?;
         for network in self.inner.networks.made() {
             self.inner.zones.stale(&network.id);
         }

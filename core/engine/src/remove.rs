@@ -66,17 +66,4 @@ impl Engine {
         });
         Ok(())
     }
-
-    /// Removes every container that does not run; answers their ids.
-    pub async fn prune_containers(&self, caller: &Caller) -> Result<Vec<String>, EngineError> {
-        let mut removed = Vec::new();
-        for container in self.inner.containers.all() {
-            if container.read(|r| matches!(r.state.status, Status::Created | Status::Exited | Status::Dead))
-                && self.remove(caller, container.id.as_str(), RemoveOptions::default()).await.is_ok()
-            {
-                removed.push(container.id.to_string());
-            }
-        }
-        Ok(removed)
-    }
 }

@@ -1,19 +1,13 @@
 //! `restart` by hand, and the restart policy's decision when a container ends.
 
-use crate::{Engine, EngineError, Kind, record::ContainerRecord};
+use crate::{Engine, EngineError, Kind, StopOptions, record::ContainerRecord};
 use davit_model::id::Caller;
 use std::time::Duration;
 
 impl Engine {
     /// Stops a container, where it runs, and starts it.
-    pub async fn restart(
-        &self,
-        caller: &Caller,
-        name: &str,
-        timeout: Option<i64>,
-        signal: Option<&str>,
-    ) -> Result<(), EngineError> {
-        match self.stop(caller, name, timeout, signal).await {
+    pub async fn restart(&self, caller: &Caller, name: &str, options: &StopOptions) -> Result<(), EngineError> {
+        match self.stop(caller, name, options).await {
             Err(e) if e.kind() != Kind::NotModified => return Err(e),
             _ => {}
         }

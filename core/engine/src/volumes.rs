@@ -15,6 +15,9 @@ use davit_model::{
 use davit_sys::fault::point;
 use std::{collections::BTreeMap, os::unix::fs::DirBuilderExt, path::PathBuf};
 
+/// The folder of a volume's folder that containers see.
+pub(crate) const DATA: &str = "_data";
+
 impl Engine {
     /// All volumes.
     pub async fn volumes(&self) -> Result<Vec<VolumeDetails>, EngineError> {
@@ -83,7 +86,7 @@ impl Engine {
         }
         // The record first: a folder without a record is found and removed at the next start.
         tables::delete::<VolumeRecord>(&self.inner.db, name).await?;
-        let path = self.inner.options.data_root.join("volumes").join(&details.record.name);
+        let path = self.volume_folder(&details.record.name);
         let gone = tokio::task::spawn_blocking(move || std::fs::remove_dir_all(path)).await;
         point("volume.removed");
         if let Ok(Err(e)) = gone
@@ -103,8 +106,12 @@ impl Engine {
         VolumeDetails { mountpoint: self.volume_path(&record.name).display().to_string(), users, record }
     }
 
-    fn volume_path(&self, name: &str) -> PathBuf {
-        self.inner.options.data_root.join("volumes").join(name).join("_data")
+    pub(crate) fn volume_folder(&self, name: &str) -> PathBuf {
+        self.inner.options.data_root.join("volumes").join(name)
+    }
+
+    pub(crate) fn volume_path(&self, name: &str) -> PathBuf {
+        self.volume_folder(name).join(DATA)
     }
 
     /// What the mount requests of a container, and the volumes of its image, resolve to. The strings are warnings.
@@ -136,10 +143,14 @@ impl Engine {
                 read_only: request.read_only,
                 propagation,
                 anonymous: false,
+                no_copy: false,
             };
             mounts.push(match &request.source {
                 MountSource::Bind { path, create } => bind(base, path, *create)?,
-                MountSource::Volume { name } => self.volume_mount(container, base, name.as_deref()).await?,
+                MountSource::Volume { name, no_copy } => {
+                    let base = MountRecord { no_copy: *no_copy, ..base };
+                    self.volume_mount(container, base, name.as_deref()).await?
+                }
                 MountSource::Tmpfs { .. } => MountRecord { kind: "tmpfs".to_owned(), ..base },
             });
         }
@@ -155,6 +166,7 @@ impl Engine {
                 read_only: false,
                 propagation: "rprivate".to_owned(),
                 anonymous: true,
+                no_copy: false,
             };
             mounts.push(self.volume_mount(container, base, None).await?);
         }

@@ -157,6 +157,9 @@ pub enum MountSource {
     Volume {
         /// The name; none: a new anonymous one.
         name: Option<String>,
+        /// An empty volume stays empty; else it gets what the image has at the target.
+        #[serde(default)]
+        no_copy: bool,
     },
     /// Memory.
     Tmpfs {

@@ -20,5 +20,6 @@ pub mod seccomp;
 mod socket;
 pub mod spec;
 pub mod users;
+pub mod view;
 
 pub use monitor::ExecSpec;

@@ -4,6 +4,7 @@ use crate::{
     db::Durability,
     error::{Result, StoreError},
     image::ImageRecord,
+    layer::find,
     lease::now,
     steps::{Task, owned},
     store::Store,
@@ -26,7 +27,7 @@ pub struct Collected {
     pub blobs: Vec<Digest>,
     /// Layers that are gone: driver and chain id.
     pub layers: Vec<(String, Digest)>,
-    /// Bytes of the blobs.
+    /// Bytes of the blobs, and of the files in the layers.
     pub bytes: u64,
     /// What could not be removed; tried again next time.
     pub errors: Vec<StoreError>,
@@ -138,8 +139,11 @@ impl Store {
         for (name, chain) in sweep_order(&all, &marked) {
             let Some(driver) = drivers.iter().find(|d| d.name() == name) else { continue };
             match self.remove_layer(driver, &chain).await {
-                Ok(false) => {}
-                Ok(true) => done.layers.extend(chain.last().map(|id| (name, id.clone()))),
+                Ok(None) => {}
+                Ok(Some(bytes)) => {
+                    done.bytes += bytes;
+                    done.layers.extend(chain.last().map(|id| (name, id.clone())));
+                }
                 Err(e) => done.errors.push(e),
             }
         }
@@ -162,9 +166,9 @@ impl Store {
         tokio::task::spawn_blocking(sweep).await.map_err(StoreError::join)?
     }
 
-    /// Removes a layer as its driver says; what the driver's plan forgets goes, too. Says whether it was removed.
-    async fn remove_layer(&self, driver: &Arc<dyn StorageDriver>, chain: &[Digest]) -> Result<bool> {
-        let Some(id) = chain.last().cloned() else { return Ok(false) };
+    /// Removes a layer as its driver says; what the driver's plan forgets goes, too. Answers its size; none: it stays.
+    async fn remove_layer(&self, driver: &Arc<dyn StorageDriver>, chain: &[Digest]) -> Result<Option<u64>> {
+        let Some(id) = chain.last().cloned() else { return Ok(None) };
         let name = driver.name().to_owned();
         let lock = self.lock(&format!("layer:{name}:{id}"));
         let _held = lock.lock().await;
@@ -173,13 +177,14 @@ impl Store {
         let own = format!("layer:{}", id.hex());
         let (on, owner) = (name.clone(), own.clone());
         let take = move |c: &Connection| {
-            Ok::<_, StoreError>(if doom(c, &on, &id)? { Some(owned(c, &on, &owner)?) } else { None })
+            let size = find(c, &on, &id)?.map_or(0, |layer| layer.size);
+            Ok::<_, StoreError>(if doom(c, &on, &id)? { Some((owned(c, &on, &owner)?, size)) } else { None })
         };
-        let Some(places) = self.0.db.write(Durability::Full, take).await? else { return Ok(false) };
+        let Some((places, size)) = self.0.db.write(Durability::Full, take).await? else { return Ok(None) };
         let said = |at: &Place| steps.iter().any(|s| matches!(s, StorageStep::Discard { at: said } if said == at));
         let forgotten: Vec<_> = places.into_iter().filter(|at| !said(at)).collect();
         steps.extend(forgotten.into_iter().map(|at| StorageStep::Discard { at }));
         Task::begin(self, &area, own, steps, state).await?.commit(Durability::Normal, |_| Ok(())).await?;
-        Ok(true)
+        Ok(Some(size))
     }
 }

@@ -23,6 +23,7 @@ mod archive;
 mod area;
 mod blob;
 mod collect;
+mod copy;
 pub mod db;
 mod dirs;
 mod error;
@@ -37,10 +38,12 @@ mod store;
 #[cfg(test)]
 mod testing;
 mod unpack;
+mod usage;
 
 pub use area::Area;
 pub use blob::{BlobFollower, BlobInfo, BlobWriter, Blobs};
 pub use collect::Collected;
+pub use copy::copy_tree;
 pub use db::{Component, Db, DbError, Durability, SqlJournal};
 pub use error::{Result, StoreError};
 pub use image::{ImageRecord, Removed};
@@ -51,3 +54,4 @@ pub use recover::Recovered;
 pub use root::PreparedRoot;
 pub use store::Store;
 pub use unpack::{Limits, Options as UnpackOptions, Unpacked, unpack};
+pub use usage::usage;

@@ -107,7 +107,7 @@ pub(crate) struct Mount {
     pub(crate) read_only: Option<bool>,
     pub(crate) consistency: Option<String>,
     pub(crate) bind_options: Option<BindOptions>,
-    pub(crate) volume_options: Option<Rest>,
+    pub(crate) volume_options: Option<VolumeOptions>,
     pub(crate) tmpfs_options: Option<TmpfsOptions>,
     #[serde(flatten)]
     pub(crate) rest: Rest,
@@ -119,6 +119,15 @@ pub(crate) struct Mount {
 pub(crate) struct BindOptions {
     pub(crate) propagation: Option<String>,
     pub(crate) create_mountpoint: Option<bool>,
+    #[serde(flatten)]
+    pub(crate) rest: Rest,
+}
+
+/// How a volume is used.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct VolumeOptions {
+    pub(crate) no_copy: Option<bool>,
     #[serde(flatten)]
     pub(crate) rest: Rest,
 }

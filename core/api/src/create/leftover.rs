@@ -5,7 +5,7 @@ use crate::failure::ApiError;
 use serde_json::Value;
 
 /// Fields that tell about the client or its terminal and change nothing.
-const TELLING: [&str; 10] = [
+const TELLING: [&str; 9] = [
     "AttachStdin",
     "AttachStdout",
     "AttachStderr",
@@ -15,7 +15,6 @@ const TELLING: [&str; 10] = [
     "ConsoleSize",
     "ContainerIDFile",
     "Consistency",
-    "NoCopy",
 ];
 /// Fields without effect here that a client may rely on, though not for its safety.
 const WARNED: [&str; 2] = ["Healthcheck", "Annotations"];

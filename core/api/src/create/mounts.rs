@@ -24,8 +24,8 @@ pub(crate) fn bind(text: &str) -> Result<MountRequest, ApiError> {
                      \"[a-zA-Z0-9][a-zA-Z0-9_.-]\" are allowed. If you intended to pass a host directory, use absolute path"
                 )));
             }
-            Some(name) => MountSource::Volume { name: Some(name.to_owned()) },
-            None => MountSource::Volume { name: None },
+            Some(name) => MountSource::Volume { name: Some(name.to_owned()), no_copy: false },
+            None => MountSource::Volume { name: None, no_copy: false },
         },
         target: absolute(target).ok_or_else(|| bad("mount path must be absolute"))?,
         read_only: false,
@@ -34,7 +34,11 @@ pub(crate) fn bind(text: &str) -> Result<MountRequest, ApiError> {
     for option in options.split(',').filter(|o| !o.is_empty()) {
         match option {
             "ro" => mount.read_only = true,
-            "rw" | "nocopy" | "consistent" | "cached" | "delegated" => {}
+            "nocopy" => match &mut mount.source {
+                MountSource::Volume { no_copy, .. } => *no_copy = true,
+                _ => return Err(bad("nocopy is for volumes")),
+            },
+            "rw" | "consistent" | "cached" | "delegated" => {}
             // Relabelling is for SELinux, which no kernel that we run on has switched on.
             "z" | "Z" => {}
             "private" | "rprivate" | "shared" | "rshared" | "slave" | "rslave" => {
@@ -66,10 +70,12 @@ pub(crate) fn mount(asked: &body::Mount, warnings: &mut Vec<String>) -> Result<M
             MountSource::Bind { path, create }
         }
         "volume" => {
+            let mut no_copy = false;
             if let Some(options) = &asked.volume_options {
-                leftover::check("Mount.VolumeOptions.", options, warnings)?;
+                leftover::check("Mount.VolumeOptions.", &options.rest, warnings)?;
+                no_copy = options.no_copy.unwrap_or(false);
             }
-            MountSource::Volume { name: Some(source.to_owned()).filter(|n| !n.is_empty()) }
+            MountSource::Volume { name: Some(source.to_owned()).filter(|n| !n.is_empty()), no_copy }
         }
         "tmpfs" => {
             if !source.is_empty() {

@@ -23,7 +23,8 @@ pub(super) async fn list(State(engine): State<Engine>, params: Params) -> Answer
     reference.extend(params.get("filter").map(str::to_owned));
     let filter = ImageFilter { reference, label: filters.take("label"), dangling: filters.take_flag("dangling")? };
     filters.finish()?;
-    Ok(Json(engine.images(&filter).await?.iter().map(show::image::summary).collect()))
+    let shared = params.flag("shared-size");
+    Ok(Json(engine.images(&filter).await?.iter().map(|i| show::image::summary(i, shared)).collect()))
 }
 
 pub(super) async fn get(State(engine): State<Engine>, Path(rest): Path<String>) -> Answer {

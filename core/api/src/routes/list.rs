@@ -3,9 +3,9 @@
 use super::Answer;
 use crate::{extract::Params, show};
 use axum::{Json, extract::State};
-use davit_engine::{Engine, ListFilter};
+use davit_engine::{Engine, Kind, ListFilter};
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 pub(super) async fn list(State(engine): State<Engine>, params: Params) -> Answer<Json<Vec<Value>>> {
     let mut filters = params.filters()?;
@@ -28,5 +28,24 @@ pub(super) async fn list(State(engine): State<Engine>, params: Params) -> Answer
     filters.finish()?;
     let now = Timestamp::now();
     let containers = engine.list(&filter).await?;
-    Ok(Json(containers.iter().map(|c| show::summary::summary(c, now)).collect::<Result<_, _>>()?))
+    let mut shown = containers.iter().map(|c| show::summary::summary(c, now)).collect::<Answer<Vec<_>>>()?;
+    if params.flag("size") {
+        for (record, shown) in containers.iter().zip(&mut shown) {
+            add_sizes(&engine, record.id.as_str(), shown).await?;
+        }
+    }
+    Ok(Json(shown))
+}
+
+/// What a container takes for itself, and with its image. One that is removed meanwhile has no sizes.
+pub(super) async fn add_sizes(engine: &Engine, id: &str, shown: &mut Value) -> Answer<()> {
+    match engine.container_usage(id).await {
+        Ok((own, image)) => {
+            shown["SizeRw"] = json!(own);
+            shown["SizeRootFs"] = json!(own + image);
+            Ok(())
+        }
+        Err(e) if e.kind() == Kind::NotFound => Ok(()),
+        Err(e) => Err(e.into()),
+    }
 }

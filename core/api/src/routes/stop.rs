@@ -1,7 +1,7 @@
 //! `stop`: `t` is how many seconds the process has before it is killed; -1 is for ever.
 
 use super::{Answer, done, to_the_end};
-use crate::extract::{Caller, Params};
+use crate::extract::{Caller, Stopping};
 use axum::extract::{Path, State};
 use davit_engine::Engine;
 
@@ -9,10 +9,8 @@ pub(super) async fn stop(
     State(engine): State<Engine>,
     Caller(caller): Caller,
     Path(id): Path<String>,
-    params: Params,
+    Stopping(options): Stopping,
 ) -> Answer {
-    let timeout = params.number::<i64>("t")?;
-    let signal = params.get("signal").map(str::to_owned);
-    to_the_end(async move { engine.stop(&caller, &id, timeout, signal.as_deref()).await }).await?;
+    to_the_end(async move { engine.stop(&caller, &id, &options).await }).await?;
     Ok(done())
 }

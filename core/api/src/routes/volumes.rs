@@ -11,7 +11,7 @@ use axum::{
     extract::{Path, State},
     http::StatusCode,
 };
-use davit_engine::{Engine, VolumeDetails};
+use davit_engine::{Engine, VolumeDetails, has_label};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -20,13 +20,9 @@ pub(super) async fn list(State(engine): State<Engine>, params: Params) -> Answer
     let mut filters = params.filters()?;
     let (names, labels, dangling) = (filters.take("name"), filters.take("label"), filters.take_flag("dangling")?);
     filters.finish()?;
-    let label = |v: &VolumeDetails, l: &String| match l.split_once('=') {
-        Some((key, value)) => v.record.labels.get(key).is_some_and(|have| have == value),
-        None => v.record.labels.contains_key(l),
-    };
     let wanted = |v: &&VolumeDetails| {
         (names.is_empty() || names.iter().any(|n| v.record.name.contains(n.as_str())))
-            && labels.iter().all(|l| label(v, l))
+            && labels.iter().all(|l| has_label(&v.record.labels, l))
             && dangling.is_none_or(|d| d == v.users.is_empty())
     };
     let volumes: Vec<Value> = engine.volumes().await?.iter().filter(wanted).map(show::volume::volume).collect();

@@ -4,8 +4,8 @@ use super::time::rfc3339;
 use davit_engine::{HistoryItem, ImageDetails, ImageSummary, Removed};
 use serde_json::{Value, json};
 
-/// An image in a list.
-pub(crate) fn summary(image: &ImageSummary) -> Value {
+/// An image in a list; what it shares with others where that was asked for.
+pub(crate) fn summary(image: &ImageSummary, shared: bool) -> Value {
     json!({
         "Id": image.id.to_string(),
         "ParentId": "",
@@ -14,7 +14,7 @@ pub(crate) fn summary(image: &ImageSummary) -> Value {
         "Created": image.created.map_or(0, |c| c.as_second()),
         "Size": image.size,
         "VirtualSize": image.size,
-        "SharedSize": -1,
+        "SharedSize": if shared { json!(image.shared) } else { json!(-1) },
         "Labels": image.labels,
         "Containers": image.containers,
     })

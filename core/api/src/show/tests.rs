@@ -78,6 +78,7 @@ fn record() -> ContainerRecord {
             read_only: true,
             propagation: "rprivate".into(),
             anonymous: false,
+            no_copy: false,
         }],
         state: State { status: Status::Running, pid: 42, started: Some(time(1)), ..State::default() },
         endpoint: Some(EndpointRecord {

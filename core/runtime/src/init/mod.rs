@@ -32,6 +32,7 @@ pub(crate) use channel::{Channel, FromInit};
 pub(crate) use filter::Filter;
 pub(crate) use limits::adjust_oom_score;
 pub(crate) use namespaces::clone_flags;
+pub(crate) use root::root_of;
 pub(crate) use terminal::allocate_in as allocate_terminal;
 
 use crate::failure::{At, Failure, Stage};

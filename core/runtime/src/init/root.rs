@@ -32,6 +32,11 @@ impl Root {
     }
 }
 
+/// A root made of names of the storage area, as a descriptor and no more.
+pub(crate) fn root_of(root: &RootMount) -> Result<OwnedFd, Failure> {
+    Ok(from_area(root, None)?.fd)
+}
+
 /// A folder of the host, with what is mounted beneath it.
 pub(super) fn tree(path: &Path) -> Result<Root, Failure> {
     clone_tree(rustix::fs::open(path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()), || {

@@ -9,6 +9,7 @@ use davit_model::{
     storage::{LayerChain, LayerRef, Place, StorageDriver},
 };
 use rusqlite::{Connection, OptionalExtension};
+use std::collections::BTreeMap;
 
 /// A committed layer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +52,21 @@ impl Store {
     pub async fn layer(&self, driver: &dyn StorageDriver, chain_id: &Digest) -> Result<Option<LayerRecord>> {
         let (driver, chain_id) = (driver.name().to_owned(), chain_id.clone());
         self.0.db.read(move |c| find(c, &driver, &chain_id)).await
+    }
+
+    /// Bytes of file content by chain id, of every layer that is there; with several drivers the largest.
+    pub async fn layer_sizes(&self) -> Result<BTreeMap<Digest, u64>> {
+        let list = |c: &Connection| {
+            let mut rows = c.prepare_cached("SELECT chain_id, MAX(size) FROM layer GROUP BY chain_id")?;
+            let rows = rows.query_map([], |r| Ok((r.get::<_, String>(0)?, r.get::<_, i64>(1)?)))?;
+            let damaged = |id: &str, why: String| StoreError::Record { object: format!("layer {id}"), why };
+            rows.map(|row| {
+                let (id, size) = row?;
+                Ok((id.parse().map_err(|e| damaged(&id, format!("{e}")))?, u64::try_from(size).unwrap_or(0)))
+            })
+            .collect()
+        };
+        self.0.db.read(list).await
     }
 
     pub(crate) async fn chain(&self, driver: &str, chain: &[Digest]) -> Result<LayerChain> {
