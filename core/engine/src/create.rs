@@ -73,6 +73,8 @@ impl Engine {
         let config = self.inner.store.image_config(&image.record).await.map_err(store_error)?;
         let defaults = image_defaults(&config.raw)?;
         let id = new_id()?;
+        let mut warnings = admitted.warnings;
+        self.check_limits(&mut spec.limits, &mut warnings).await?;
         let hostname = spec.hostname.get_or_insert_with(|| id.short().to_owned()).clone();
         if !spec.env.is_empty() && spec.env.keys().any(|k| k.is_empty() || k.contains(['=', '\0'])) {
             return Err(EngineError::invalid("invalid environment variable: the name is empty or contains '='"));
@@ -91,7 +93,7 @@ impl Engine {
             None => self.inner.containers.reserve_generated(&id)?,
         };
         let made = async {
-            let (mounts, volumes) = self.resolve_mounts(&id, &spec, &defaults).await?;
+            let (mounts, said) = self.resolve_mounts(&id, &spec, &defaults).await?;
             self.unpack_for(&driver, &image.record).await?;
             let root =
                 self.inner.store.prepare_root(&driver, &id, &image.record.diff_ids).await.map_err(store_error)?;
@@ -125,9 +127,9 @@ impl Engine {
             let changes = vec![tables::putting(&record)?, own_volumes::recorded(&id)];
             let recorded = |c: &rusqlite::Connection| changes.into_iter().try_for_each(|change| change(c));
             self.inner.store.finish_root(&id, recorded).await.map_err(store_error)?;
-            Ok::<_, EngineError>((record, volumes))
+            Ok::<_, EngineError>((record, said))
         };
-        let (record, warnings) = match made.await {
+        let (record, said) = match made.await {
             Ok(made) => made,
             Err(e) => {
                 self.discard_files(&id).await;
@@ -138,7 +140,7 @@ impl Engine {
         };
         self.inner.containers.insert(Container::new(record.clone()));
         self.publish("container.create", id.as_str(), event_attributes(&record));
-        Ok(Created { id, warnings: [mismatch, admitted.warnings, warnings].concat() })
+        Ok(Created { id, warnings: [mismatch, warnings, said].concat() })
     }
 }
 

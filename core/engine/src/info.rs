@@ -1,6 +1,6 @@
 //! `version` and `info`: what this engine is and what it found on this machine.
 
-use crate::{Engine, EngineError, record::Status};
+use crate::{Engine, EngineError, Machine, record::Status};
 use std::collections::BTreeMap;
 
 /// What this engine is.
@@ -35,7 +35,9 @@ pub struct Info {
     pub plugins: Vec<crate::policy::LoadedPlugin>,
     /// `1` or `2`.
     pub cgroup_version: String,
-    /// Defaults that could not be applied on this machine.
+    /// What the machine can do for containers.
+    pub machine: Machine,
+    /// What is missing on this machine.
     pub warnings: Vec<String>,
     /// Data root.
     pub root: String,
@@ -72,6 +74,7 @@ impl Engine {
             *containers.entry(container.read(|r| r.state.status)).or_default() += 1;
         }
         let uname = rustix::system::uname();
+        let machine = self.machine().await;
         Ok(Info {
             id: self.inner.instance.clone(),
             containers,
@@ -84,7 +87,8 @@ impl Engine {
                 davit_runtime::cgroup::Mode::Unified => "2".to_owned(),
                 _ => "1".to_owned(),
             },
-            warnings: self.inner.warnings.clone(),
+            warnings: machine.warnings(),
+            machine,
             root: self.inner.options.data_root.display().to_string(),
             hostname: uname.nodename().to_string_lossy().into_owned(),
             kernel: kernel_release(),

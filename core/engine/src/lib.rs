@@ -7,6 +7,7 @@
 //! a record into what the runtime launches; `supervise` follows a running container to its end; `reaper` takes down what
 //! need not be waited for; `recover` is what a new daemon does first. `pull` and `push` join the registry to the store.
 
+mod abilities;
 mod attach;
 mod build;
 mod container;
@@ -60,6 +61,7 @@ mod volumes;
 mod wait;
 mod zones;
 
+pub use abilities::Machine;
 pub use attach::{AttachOptions, Attached, Output, StdinSink};
 pub use build::{BuildLine, BuildOptions, BuildStream};
 pub use create::Created;

@@ -34,6 +34,10 @@ pub(crate) fn info(i: &Info, version: &str, now: Timestamp) -> Value {
     let count = |status: Status| i.containers.get(&status).copied().unwrap_or(0);
     let all: usize = i.containers.values().sum();
     let running = count(Status::Running) + count(Status::Restarting);
+    let limits = &i.machine.limits;
+    let mut security = Vec::new();
+    security.extend(i.machine.seccomp.then_some("name=seccomp,profile=builtin"));
+    security.extend(i.machine.cgroup_namespaces.then_some("name=cgroupns"));
     json!({
         "ID": i.id,
         "Containers": all,
@@ -44,14 +48,14 @@ pub(crate) fn info(i: &Info, version: &str, now: Timestamp) -> Value {
         "Driver": i.driver,
         "DriverStatus": i.driver_status,
         "Plugins": {"Volume": ["local"], "Network": i.network_drivers, "Authorization": null, "Log": ["json-file"]},
-        "MemoryLimit": true,
-        "SwapLimit": true,
-        "CpuCfsPeriod": true,
-        "CpuCfsQuota": true,
-        "CPUShares": true,
-        "CPUSet": true,
-        "PidsLimit": true,
-        "IPv4Forwarding": true,
+        "MemoryLimit": limits.memory,
+        "SwapLimit": limits.swap,
+        "CpuCfsPeriod": limits.cpu_quota,
+        "CpuCfsQuota": limits.cpu_quota,
+        "CPUShares": limits.cpu_shares,
+        "CPUSet": limits.cpuset,
+        "PidsLimit": limits.pids,
+        "IPv4Forwarding": i.machine.ipv4_forwarding,
         "OomKillDisable": false,
         "Debug": false,
         "SystemTime": now.to_string(),
@@ -81,7 +85,7 @@ pub(crate) fn info(i: &Info, version: &str, now: Timestamp) -> Value {
         "LiveRestoreEnabled": true,
         "Isolation": "",
         "InitBinary": "",
-        "SecurityOptions": ["name=seccomp,profile=builtin"],
+        "SecurityOptions": security,
         "Warnings": i.warnings,
     })
 }

@@ -10,6 +10,7 @@
 //!
 //! All files are written by descriptor, and both the write and the close are checked.
 
+mod abilities;
 mod detect;
 mod devices;
 mod file;
@@ -20,6 +21,7 @@ mod stats;
 mod v1;
 mod v2;
 
+pub use abilities::Abilities;
 pub use detect::{Hierarchies, Mode};
 pub use group::{Group, Joins};
 pub use stats::{CpuStats, MemoryStats, PidsStats, Stats};

@@ -558,3 +558,31 @@ fn mounts_and_places_are_told_apart() {
     assert_eq!((all.mode(), all.0[0].own.as_str()), (Mode::Unified, ""));
     assert!(matches!(Hierarchies::parse("", "0::/\n"), Err(CgroupError::NoHierarchy)));
 }
+
+#[test]
+fn what_can_be_limited_is_what_a_limit_is_taken_for() {
+    let Ok(all) = Hierarchies::detect() else { return eprintln!("skipped: no hierarchy is mounted") };
+    let path = format!("/davit-test-{}-abilities", std::process::id());
+    let found = match all.abilities(&path) {
+        Ok(found) => found,
+        Err(e) => return eprintln!("skipped: no cgroup can be made here: {e}"),
+    };
+    assert!(matches!(all.open(&path), Err(CgroupError::Make { .. })), "nothing stays");
+    let taken = |resources: &str| {
+        let resources: LinuxResources = serde_json::from_str(resources).unwrap();
+        let made = all.create(&path, &resources);
+        all.remove(&path, PATIENCE).unwrap();
+        match made {
+            Ok(_) => true,
+            Err(CgroupError::NoController { .. }) => false,
+            Err(e) => panic!("{e}"),
+        }
+    };
+    assert_eq!(found.memory, taken(r#"{"memory":{"limit":67108864}}"#));
+    assert_eq!(found.swap, taken(r#"{"memory":{"limit":67108864,"swap":134217728}}"#));
+    assert!(!found.memory || taken(r#"{"memory":{"limit":67108864,"swap":-1}}"#), "no limit needs no controller");
+    assert_eq!(found.cpu_quota, taken(r#"{"cpu":{"quota":50000,"period":100000}}"#));
+    assert_eq!(found.cpu_shares, taken(r#"{"cpu":{"shares":512}}"#));
+    assert_eq!(found.cpuset, taken(r#"{"cpu":{"cpus":"0"}}"#));
+    assert_eq!(found.pids, taken(r#"{"pids":{"limit":10}}"#));
+}

@@ -32,9 +32,12 @@ impl Limits for V1<'_> {
         const LIMIT: &str = "memory.limit_in_bytes";
         const SWAP: &str = "memory.memsw.limit_in_bytes";
         let given = |v: Option<i64>| v.filter(|v| *v != 0);
+        let counted = file::exists(self.dir, SWAP);
         // Without a limit on memory there is none on memory and swap together.
-        let swap = given(memory.swap()).or(given(memory.limit()).filter(|l| *l == -1 && file::exists(self.dir, SWAP)));
-        if swap.is_some() && !file::exists(self.dir, SWAP) {
+        let swap = given(memory.swap()).or(given(memory.limit()).filter(|l| *l == -1 && counted));
+        // No limit is what a kernel has that does not count swap.
+        let swap = swap.filter(|s| *s != -1 || counted);
+        if swap.is_some() && !counted {
             return Err(CgroupError::NoController { what: "swap", controller: "memory" });
         }
         match (given(memory.limit()), swap) {
