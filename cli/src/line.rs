@@ -79,6 +79,7 @@ pub(crate) enum Verb {
     Login(verbs::login::Args),
     Logout(verbs::logout::Args),
     Logs(verbs::logs::Args),
+    Pause(verbs::pause::Args),
     #[command(subcommand)]
     Plugin(verbs::plugin::Plugin),
     Port(verbs::port::Args),
@@ -86,16 +87,20 @@ pub(crate) enum Verb {
     Pull(verbs::pull::Args),
     Push(verbs::push::Args),
     Reload(verbs::reload::Args),
+    Rename(verbs::rename::Args),
     Restart(verbs::restart::Args),
     Rm(verbs::rm::Args),
     Rmi(verbs::rmi::Args),
     Run(Box<verbs::run::Args>),
     Start(verbs::start::Args),
+    Stats(verbs::stats::Args),
     Stop(verbs::stop::Args),
     #[command(subcommand)]
     System(System),
     Tag(verbs::tag::Args),
     Top(verbs::top::Args),
+    Unpause(verbs::pause::UnpauseArgs),
+    Update(verbs::update::Args),
     Version(verbs::version::Args),
     Wait(verbs::wait::Args),
 }
@@ -111,14 +116,20 @@ pub(crate) enum Container {
     Logs(verbs::logs::Args),
     #[command(visible_aliases = ["list", "ps"])]
     Ls(verbs::ps::Args),
+    Pause(verbs::pause::Args),
     Port(verbs::port::Args),
+    Prune(verbs::prune::Args),
+    Rename(verbs::rename::Args),
     Restart(verbs::restart::Args),
     #[command(visible_alias = "remove")]
     Rm(verbs::rm::Args),
     Run(Box<verbs::run::Args>),
     Start(verbs::start::Args),
+    Stats(verbs::stats::Args),
     Stop(verbs::stop::Args),
     Top(verbs::top::Args),
+    Unpause(verbs::pause::UnpauseArgs),
+    Update(verbs::update::Args),
     Wait(verbs::wait::Args),
 }
 
@@ -129,6 +140,7 @@ pub(crate) enum Image {
     Inspect(verbs::inspect::Args),
     #[command(visible_alias = "list")]
     Ls(verbs::images::Args),
+    Prune(verbs::prune::ImageArgs),
     Pull(verbs::pull::Args),
     Push(verbs::push::Args),
     #[command(visible_alias = "remove")]

@@ -48,6 +48,20 @@ pub(crate) fn human_short(bytes: i64) -> String {
     with_digits(bytes, 3)
 }
 
+/// A size with factors of 1024, as memory is counted: `1.5MiB`.
+pub(crate) fn binary(bytes: f64) -> String {
+    const UNITS: [&str; 6] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
+    let mut size = bytes.max(0.0);
+    let mut units = UNITS.iter();
+    let mut unit = units.next().copied().unwrap_or("B");
+    while size >= 1024.0 {
+        let Some(next) = units.next() else { break };
+        unit = next;
+        size /= 1024.0;
+    }
+    digits_of(size, 4, unit)
+}
+
 fn with_digits(bytes: i64, digits: usize) -> String {
     const UNITS: [&str; 7] = ["B", "kB", "MB", "GB", "TB", "PB", "EB"];
     let mut size = bytes.max(0) as f64;
@@ -58,6 +72,10 @@ fn with_digits(bytes: i64, digits: usize) -> String {
         unit = next;
         size /= 1000.0;
     }
+    digits_of(size, digits, unit)
+}
+
+fn digits_of(size: f64, digits: usize, unit: &str) -> String {
     let whole = format!("{size:.0}").len();
     let text = format!("{size:.*}", digits.saturating_sub(whole));
     let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
@@ -98,5 +116,6 @@ mod tests {
             assert_eq!(human_short(size), text);
         }
         assert_eq!(human(4_261_550), "4.262MB");
+        assert_eq!((binary(1_572_864.0).as_str(), binary(900.0).as_str()), ("1.5MiB", "900B"));
     }
 }

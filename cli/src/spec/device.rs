@@ -40,7 +40,7 @@ pub(super) fn ulimit(flag: &str) -> Result<ResourcesUlimits> {
 }
 
 /// `no`, `always`, `unless-stopped`, `on-failure[:N]`.
-pub(super) fn restart(flag: &str) -> Result<RestartPolicy> {
+pub(crate) fn restart(flag: &str) -> Result<RestartPolicy> {
     let refuse =
         || Error::usage(format!("invalid restart policy: {flag:?}: no, always, unless-stopped or on-failure[:N]"));
     let (name, count) = match flag.split_once(':') {

@@ -10,5 +10,6 @@ mod network;
 mod port;
 
 pub(crate) use body::body;
+pub(crate) use device::restart as restart_policy;
 pub(crate) use environment::environment;
 pub(crate) use flags::{Pull, Spec};

@@ -16,20 +16,25 @@ pub(crate) mod kill;
 pub(crate) mod login;
 pub(crate) mod logout;
 pub(crate) mod logs;
+pub(crate) mod pause;
 pub(crate) mod plugin;
 pub(crate) mod port;
+pub(crate) mod prune;
 pub(crate) mod ps;
 pub(crate) mod pull;
 pub(crate) mod push;
 pub(crate) mod reload;
+pub(crate) mod rename;
 pub(crate) mod restart;
 pub(crate) mod rm;
 pub(crate) mod rmi;
 pub(crate) mod run;
 pub(crate) mod start;
+pub(crate) mod stats;
 pub(crate) mod stop;
 pub(crate) mod tag;
 pub(crate) mod top;
+pub(crate) mod update;
 pub(crate) mod version;
 pub(crate) mod wait;
 
@@ -77,6 +82,13 @@ async fn ask(ctx: &Context, verb: Verb) -> Result<Exit> {
         Verb::Login(args) => login::run(ctx, args).await,
         Verb::Logout(args) => logout::run(ctx, args),
         Verb::Logs(args) | Verb::Container(Container::Logs(args)) => logs::run(ctx, args).await,
+        Verb::Pause(args) | Verb::Container(Container::Pause(args)) => pause::run(ctx, args).await,
+        Verb::Unpause(args) | Verb::Container(Container::Unpause(args)) => pause::unpause(ctx, args).await,
+        Verb::Container(Container::Prune(args)) => prune::containers(ctx, args).await,
+        Verb::Image(Image::Prune(args)) => prune::images(ctx, args).await,
+        Verb::Rename(args) | Verb::Container(Container::Rename(args)) => rename::run(ctx, args).await,
+        Verb::Stats(args) | Verb::Container(Container::Stats(args)) => stats::run(ctx, args).await,
+        Verb::Update(args) | Verb::Container(Container::Update(args)) => update::run(ctx, args).await,
         Verb::Plugin(which) => plugin::run(ctx, which).await,
         Verb::Port(args) | Verb::Container(Container::Port(args)) => port::run(ctx, args).await,
         Verb::Ps(args) | Verb::Container(Container::Ls(args)) => ps::run(ctx, args).await,

@@ -119,7 +119,7 @@ fn operating_system() -> String {
     pretty.map_or_else(|| "Linux".to_owned(), |p| p.trim_matches('"').to_owned())
 }
 
-fn memory_total() -> u64 {
+pub(crate) fn memory_total() -> u64 {
     let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let line = text.lines().find_map(|l| l.strip_prefix("MemTotal:"));
     let kib: u64 = line.and_then(|l| l.trim().trim_end_matches(" kB").parse().ok()).unwrap_or(0);

@@ -20,10 +20,16 @@ impl Engine {
                 container.id
             )));
         };
-        if matches!(signal, number if number == Signal::SIGKILL as i32) {
+        // A signal that is meant to end it: no restart policy applies, and it must be able to take it.
+        let ends = signal == Signal::SIGKILL as i32
+            || container.read(|r| parse_signal(&r.process.stop_signal).is_ok_and(|own| own == signal));
+        if ends {
             container.change(|r| r.state.stopped_by_hand = true);
         }
         live.signal(signal)?;
+        if ends {
+            self.thaw(&container).await?;
+        }
         let mut attributes = event_attributes(&container.record());
         attributes.insert("signal".to_owned(), signal.to_string());
         self.publish("container.kill", container.id.as_str(), attributes);
@@ -38,6 +44,7 @@ impl Engine {
         container.change(|r| r.state.stopped_by_hand = true);
         if let Some(live) = container.live() {
             live.signal(Signal::SIGKILL as i32)?;
+            self.thaw(container).await?;
         }
         if wait_for_end(container, KILL_DEADLINE).await {
             return Ok(());

@@ -1,6 +1,7 @@
 //! `ps`: the containers that a filter wants, newest first.
 
 use crate::{Engine, EngineError, labels::has_label, record::ContainerRecord};
+use std::ops::RangeInclusive;
 
 /// Which containers are wanted. Values of one key are alternatives; keys must all match.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,10 +26,35 @@ pub struct ListFilter {
     pub volume: Vec<String>,
     /// Network names or ids.
     pub network: Vec<String>,
+    /// Ports of the host's that are published.
+    pub publish: Vec<PortFilter>,
+    /// Ports that the container listens on.
+    pub expose: Vec<PortFilter>,
     /// Made before this container.
     pub before: Option<String>,
     /// Made after this container.
     pub since: Option<String>,
+}
+
+/// A range of ports of a protocol.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PortFilter {
+    /// The range.
+    pub ports: RangeInclusive<u16>,
+    /// `tcp`, `udp`, `sctp`.
+    pub protocol: String,
+}
+
+impl PortFilter {
+    fn wants(&self, port: u16, protocol: &str) -> bool {
+        self.protocol == protocol && self.ports.contains(&port)
+    }
+
+    /// `80/tcp`
+    fn wants_key(&self, key: &str) -> bool {
+        let (port, protocol) = key.split_once('/').unwrap_or((key, "tcp"));
+        port.parse().is_ok_and(|port| self.wants(port, protocol))
+    }
 }
 
 impl ListFilter {
@@ -44,6 +70,12 @@ impl ListFilter {
                 || (r.state.status == crate::record::Status::Exited && self.exited.contains(&r.state.exit_code)))
             && any(&self.ancestor, &|a| same_image(a, r))
             && any(&self.volume, &|v| r.mounts.iter().any(|m| m.name.as_ref() == Some(v) || m.target == *v))
+            && (self.publish.is_empty()
+                || self.publish.iter().any(|f| {
+                    let mut published = r.endpoint.iter().flat_map(|e| &e.plan.ports);
+                    published.any(|p| f.wants(p.outside, &p.request.protocol))
+                }))
+            && (self.expose.is_empty() || self.expose.iter().any(|f| r.exposed_ports.iter().any(|k| f.wants_key(k))))
             && any(&self.network, &|n| {
                 r.spec.network == *n || r.endpoint.as_ref().is_some_and(|e| e.network == *n || e.network_name == *n)
             })

@@ -164,6 +164,12 @@ impl Status {
         }
     }
 
+    /// The state with that word.
+    pub fn parse(word: &str) -> Option<Self> {
+        use Status::{Created, Dead, Exited, Paused, Removing, Restarting, Running};
+        [Created, Running, Paused, Restarting, Removing, Exited, Dead].into_iter().find(|s| s.as_str() == word)
+    }
+
     /// Whether there is an init process.
     pub fn has_process(self) -> bool {
         matches!(self, Self::Running | Self::Paused)
@@ -215,4 +221,36 @@ pub struct VolumeRecord {
     pub labels: BTreeMap<String, String>,
     /// Made for one container, without a name of its own.
     pub anonymous: bool,
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A container whose run began and ended well at the same moment.
+    pub(crate) fn ended() -> ContainerRecord {
+        let now = Some(Timestamp::UNIX_EPOCH);
+        let digest = format!("sha256:{}", "a".repeat(64));
+        ContainerRecord {
+            id: ContainerId::from_bytes(&[7; 32]),
+            name: "one".parse().unwrap(),
+            created: Timestamp::UNIX_EPOCH,
+            caller: String::new(),
+            spec: ContainerSpec::default(),
+            image: digest.parse().unwrap(),
+            image_manifest: None,
+            process: ProcessRecord::default(),
+            labels: BTreeMap::new(),
+            exposed_ports: Vec::new(),
+            driver: "d".to_owned(),
+            root: RootPlan {
+                steps: Vec::new(),
+                mount: davit_model::storage::RootMount::Tree { at: "a".parse().unwrap(), writable: true },
+                changes: None,
+            },
+            mounts: Vec::new(),
+            state: State { status: Status::Exited, started: now, finished: now, ..State::default() },
+            endpoint: None,
+        }
+    }
 }

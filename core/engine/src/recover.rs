@@ -83,12 +83,24 @@ impl Engine {
     async fn take_over(&self, container: &Arc<Container>) -> Result<(), EngineError> {
         match container.read(|r| r.state.status) {
             Status::Running | Status::Paused => {
-                if !self.resume(container).await? {
+                if self.resume(container).await? {
+                    self.match_paused(container).await?;
+                } else {
                     self.run_ended_unseen(container).await;
                 }
             }
             // Killed between the launch and the record: nobody was told that it runs.
-            Status::Created | Status::Exited | Status::Dead => self.end_unrecorded(container).await?,
+            Status::Created | Status::Exited | Status::Dead => {
+                self.end_unrecorded(container).await?;
+                // One that somebody stopped stays down for the daemon that stopped it, as Docker has it.
+                let again = |r: &ContainerRecord| {
+                    r.state.status == Status::Exited && r.spec.restart_policy.as_deref() == Some("always")
+                };
+                if container.read(again) {
+                    container.change(|r| r.state.status = Status::Restarting);
+                    self.restart_later(container, std::time::Duration::ZERO);
+                }
+            }
             Status::Restarting => {
                 self.end_unrecorded(container).await?;
                 self.restart_later(container, std::time::Duration::ZERO);

@@ -22,7 +22,14 @@ impl Engine {
         self.admit(&crate::lifecycle::container_operation("container.start", caller, &container.record())?).await?;
         let engine = self.clone();
         // A task of its own: a client that goes away does not leave a container half started.
-        let work = self.inner.tasks.spawn(async move { engine.start_container(&container).await });
+        let work = self.inner.tasks.spawn(async move {
+            let started = engine.start_container(&container).await;
+            if started.is_ok() {
+                // The tries of a restart policy count from the last start by hand.
+                container.change(|r| r.state.restarts = 0);
+            }
+            started
+        });
         work.await.map_err(|e| EngineError::internal("starting a container", e))?
     }
 

@@ -36,6 +36,7 @@ impl Engine {
             return Err(EngineError::new(Kind::NotModified, "the container does not run"));
         };
         live.signal(signal)?;
+        self.thaw(&container).await?;
         let timeout = options.timeout.or(own_timeout).unwrap_or(DEFAULT_TIMEOUT);
         let grace = match u64::try_from(timeout) {
             Ok(seconds) => Duration::from_secs(seconds),

@@ -170,14 +170,24 @@ fn storage_driver(host: &HostConfig) -> Result<Option<String>, ApiError> {
 }
 
 fn restart(spec: &mut ContainerSpec, host: &HostConfig) -> Result<(), ApiError> {
-    let Some(policy) = &host.restart_policy else { return Ok(()) };
+    let Some((name, tries)) = restart_policy(host)?.filter(|(name, _)| name != "no") else { return Ok(()) };
+    if spec.auto_remove {
+        return Err(ApiError::invalid("can't create 'AutoRemove' container with restart policy"));
+    }
+    (spec.restart_policy, spec.restart_max) = (Some(name), tries);
+    Ok(())
+}
+
+/// The policy's name and its most tries; none where the client says nothing.
+pub(super) fn restart_policy(host: &HostConfig) -> Result<Option<(String, u32)>, ApiError> {
+    let Some(policy) = &host.restart_policy else { return Ok(None) };
     let name = policy.name.as_deref().unwrap_or("");
     let tries = policy.maximum_retry_count.unwrap_or(0);
     let tries = u32::try_from(tries)
         .map_err(|_| ApiError::invalid("invalid restart policy: maximum retry count cannot be negative"))?;
     match name {
-        "" | "no" => return Ok(()),
-        "on-failure" => {}
+        "" => return Ok(None),
+        "no" | "on-failure" => {}
         "always" | "unless-stopped" if tries == 0 => {}
         "always" | "unless-stopped" => {
             let why = "invalid restart policy: maximum retry count can only be used with 'on-failure'";
@@ -185,12 +195,7 @@ fn restart(spec: &mut ContainerSpec, host: &HostConfig) -> Result<(), ApiError> 
         }
         other => return Err(ApiError::invalid(format!("invalid restart policy: unknown policy '{other}'"))),
     }
-    if spec.auto_remove {
-        return Err(ApiError::invalid("can't create 'AutoRemove' container with restart policy"));
-    }
-    spec.restart_policy = Some(name.to_owned());
-    spec.restart_max = tries;
-    Ok(())
+    Ok(Some((name.to_owned(), tries)))
 }
 
 /// Empty lists of masked and read-only paths are how clients write `systempaths=unconfined`.

@@ -14,6 +14,7 @@ mod list;
 mod login;
 mod logs;
 mod networks;
+mod pause;
 mod ping;
 mod progress;
 mod prune;
@@ -25,8 +26,10 @@ mod rename;
 mod resize;
 mod restart;
 mod start;
+mod stats;
 mod stop;
 mod top;
+mod update;
 mod volumes;
 mod wait;
 
@@ -84,6 +87,10 @@ fn containers() -> Router<Engine> {
         .route("/containers/{id}/attach", post(attach::attach))
         .route("/containers/{id}/resize", post(resize::resize))
         .route("/containers/{id}/rename", post(rename::rename))
+        .route("/containers/{id}/pause", post(pause::pause))
+        .route("/containers/{id}/unpause", post(pause::unpause))
+        .route("/containers/{id}/update", post(update::update))
+        .route("/containers/{id}/stats", get(stats::stats))
         .route("/containers/{id}/top", get(top::top))
         .route("/containers/{id}/logs", get(logs::logs))
         .route("/containers/{id}/exec", post(exec::create))
@@ -118,15 +125,11 @@ fn networks_and_volumes() -> Router<Engine> {
 
 /// Parts of the Docker Engine API that are not there yet: a client is told so, instead of "page not found".
 fn later() -> Router<Engine> {
-    const PATHS: [&str; 16] = [
-        "/containers/{id}/stats",
+    const PATHS: [&str; 12] = [
         "/containers/{id}/archive",
         "/containers/{id}/attach/ws",
         "/containers/{id}/changes",
         "/containers/{id}/export",
-        "/containers/{id}/pause",
-        "/containers/{id}/unpause",
-        "/containers/{id}/update",
         "/build/prune",
         "/commit",
         "/distribution/{*name}",

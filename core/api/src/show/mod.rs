@@ -7,6 +7,7 @@ pub(crate) mod image;
 pub(crate) mod info;
 pub(crate) mod network;
 pub(crate) mod settings;
+pub(crate) mod stats;
 pub(crate) mod summary;
 #[cfg(test)]
 mod tests;

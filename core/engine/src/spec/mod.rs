@@ -6,6 +6,8 @@ mod devices;
 mod mounts;
 mod resources;
 
+pub(crate) use resources::of as resources;
+
 use crate::{EngineError, record::ContainerRecord};
 use davit_model::network::{Attachment, EndpointPlan};
 use oci_spec::runtime as oci;

@@ -24,7 +24,7 @@ mod v2;
 pub use abilities::Abilities;
 pub use detect::{Hierarchies, Mode};
 pub use group::{Group, Joins};
-pub use stats::{CpuStats, MemoryStats, PidsStats, Stats};
+pub use stats::{CpuStats, IoStats, MemoryStats, PidsStats, Stats};
 
 use std::io;
 

@@ -13,6 +13,22 @@ pub struct Stats {
     pub cpu: Option<CpuStats>,
     /// Processes and threads.
     pub pids: Option<PidsStats>,
+    /// Block devices; empty where nothing was read or written.
+    #[serde(default)]
+    pub io: Vec<IoStats>,
+}
+
+/// What went through a block device, in bytes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IoStats {
+    /// The device's major number.
+    pub major: u64,
+    /// The device's minor number.
+    pub minor: u64,
+    /// Bytes read.
+    pub read: u64,
+    /// Bytes written.
+    pub written: u64,
 }
 
 /// Memory, in bytes.
@@ -62,7 +78,7 @@ const V1_NO_LIMIT: u64 = 0x7fff_ffff_ffff_0000;
 impl Group {
     /// Reads what is there.
     pub fn stats(&self) -> Result<Stats, CgroupError> {
-        Ok(Stats { memory: self.memory()?, cpu: self.cpu()?, pids: self.pids() })
+        Ok(Stats { memory: self.memory()?, cpu: self.cpu()?, pids: self.pids(), io: self.io() })
     }
 
     /// How many processes of the group, and on v2 of those below it, were killed for want of memory.
@@ -133,8 +149,71 @@ impl Group {
         }))
     }
 
+    fn io(&self) -> Vec<IoStats> {
+        if let Some(dir) = self.v1_dir("blkio") {
+            return v1_io(&file::read(dir, "blkio.throttle.io_service_bytes_recursive").unwrap_or_default());
+        }
+        let text = self.v2_dir("io.stat").and_then(|dir| file::read(dir, "io.stat").ok()).unwrap_or_default();
+        text.lines().filter_map(v2_io).collect()
+    }
+
     fn pids(&self) -> Option<PidsStats> {
         let dir = self.v1_dir("pids").or_else(|| self.v2_dir("pids.current"))?;
         Some(PidsStats { current: file::number(dir, "pids.current")?, limit: file::number(dir, "pids.max") })
+    }
+}
+
+fn device(text: &str) -> Option<IoStats> {
+    let (major, minor) = text.split_once(':')?;
+    Some(IoStats { major: major.parse().ok()?, minor: minor.parse().ok()?, ..IoStats::default() })
+}
+
+/// `8:0 Read 4096`, a line for each device and operation; `Total` lines at the end.
+fn v1_io(text: &str) -> Vec<IoStats> {
+    let mut all: Vec<IoStats> = Vec::new();
+    for line in text.lines() {
+        let mut words = line.split_whitespace();
+        let (Some(of), Some(what), Some(bytes)) = (words.next().and_then(device), words.next(), words.next()) else {
+            continue;
+        };
+        let known = all.iter().position(|io| (io.major, io.minor) == (of.major, of.minor));
+        let place = known.unwrap_or_else(|| {
+            all.push(of);
+            all.len() - 1
+        });
+        let Some(io) = all.get_mut(place) else { continue };
+        match what {
+            "Read" => io.read = bytes.parse().unwrap_or(0),
+            "Write" => io.written = bytes.parse().unwrap_or(0),
+            _ => {}
+        }
+    }
+    all
+}
+
+/// `8:0 rbytes=4096 wbytes=0 …`.
+fn v2_io(line: &str) -> Option<IoStats> {
+    let mut words = line.split_whitespace();
+    let mut io = device(words.next()?)?;
+    for (key, bytes) in words.filter_map(|w| w.split_once('=')) {
+        match key {
+            "rbytes" => io.read = bytes.parse().unwrap_or(0),
+            "wbytes" => io.written = bytes.parse().unwrap_or(0),
+            _ => {}
+        }
+    }
+    Some(io)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_generations_tell_what_went_through_a_device() {
+        let want = IoStats { major: 8, minor: 16, read: 4096, written: 512 };
+        let v1 = "8:16 Read 4096\n8:16 Write 512\n8:16 Sync 512\n8:16 Total 4608\nTotal 4608\n";
+        assert_eq!(v1_io(v1), std::slice::from_ref(&want));
+        assert_eq!(v2_io("8:16 rbytes=4096 wbytes=512 rios=1 wios=1 dbytes=0 dios=0"), Some(want));
     }
 }

@@ -1,0 +1,94 @@
+//! `davit container prune`, `davit image prune`: removes what nothing uses.
+
+use super::filters::filters;
+use crate::{
+    answer::{items, number, text},
+    connect::Call,
+    context::Context,
+    error::{Error, Exit, Result},
+    quantity,
+};
+use serde_json::Value;
+use std::io::{BufRead as _, IsTerminal as _, Write as _};
+
+/// Remove all stopped containers
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    common: Common,
+}
+
+/// Remove unused images
+#[derive(Debug, clap::Args)]
+pub(crate) struct ImageArgs {
+    /// Remove all unused images, not just dangling ones
+    #[arg(short = 'a', long)]
+    all: bool,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Debug, clap::Args)]
+struct Common {
+    /// Provide filter values: until=TIME, label=KEY[=VALUE], label!=KEY[=VALUE]
+    #[arg(long, value_name = "KEY=VALUE")]
+    filter: Vec<String>,
+    /// Do not prompt for confirmation
+    #[arg(short = 'f', long)]
+    force: bool,
+}
+
+pub(crate) async fn containers(ctx: &Context, args: Args) -> Result<Exit> {
+    if !args.common.wanted("This will remove all stopped containers.")? {
+        return Ok(Exit::OK);
+    }
+    let call = Call::post("/containers/prune").query_some("filters", filters(&args.common.filter)?);
+    let done = ctx.client.value(call).await?;
+    show(ctx, "Deleted Containers:", items(&done, "/ContainersDeleted").iter().filter_map(Value::as_str), &done)
+}
+
+pub(crate) async fn images(ctx: &Context, args: ImageArgs) -> Result<Exit> {
+    let what = if args.all { "images without at least one container" } else { "dangling images" };
+    if !args.common.wanted(&format!("This will remove all {what}."))? {
+        return Ok(Exit::OK);
+    }
+    let mut wanted = args.common.filter;
+    wanted.extend(args.all.then(|| "dangling=false".to_owned()));
+    let done = ctx.client.value(Call::post("/images/prune").query_some("filters", filters(&wanted)?)).await?;
+    let line = |gone: &Value| match text(gone, "/Untagged") {
+        "" => format!("deleted: {}", text(gone, "/Deleted")),
+        name => format!("untagged: {name}"),
+    };
+    let lines: Vec<String> = items(&done, "/ImagesDeleted").iter().map(line).collect();
+    show(ctx, "Deleted Images:", lines.iter().map(String::as_str), &done)
+}
+
+fn show<'a>(ctx: &Context, title: &str, gone: impl Iterator<Item = &'a str>, done: &Value) -> Result<Exit> {
+    let gone: String = gone.map(|line| format!("{line}\n")).collect();
+    if !gone.is_empty() {
+        ctx.out.raw(&format!("{title}\n{gone}\n"))?;
+    }
+    ctx.out.line(&format!("Total reclaimed space: {}", quantity::human(number(done, "/SpaceReclaimed"))))?;
+    Ok(Exit::OK)
+}
+
+impl Common {
+    /// Whether the user means it. Nobody can be asked without a terminal: that is a no.
+    fn wanted(&self, warning: &str) -> Result<bool> {
+        if self.force {
+            return Ok(true);
+        }
+        if !std::io::stdin().is_terminal() {
+            return Err(Error::usage(format!("{warning} Nobody can be asked without a terminal: say --force")));
+        }
+        let read = Error::io("read", "the answer");
+        let ask = || {
+            let mut out = std::io::stderr();
+            write!(out, "WARNING! {warning}\nAre you sure you want to continue? [y/N] ").and_then(|()| out.flush())?;
+            let mut answer = String::new();
+            std::io::stdin().lock().read_line(&mut answer).map(|_| answer)
+        };
+        let answer = ask().map_err(read)?;
+        Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+    }
+}
