@@ -1,0 +1,73 @@
+//! Volumes: what an empty one gets from the image, what a killed copy leaves, what a prune frees.
+
+use anyhow::Result;
+use davit_e2e::World;
+use std::fs;
+
+/// Name, owner and mode of what is in the web image's folder, and of the folder itself.
+const LOOK: &str = "cd /www && for f in . $(ls -A); do stat -c '%n %u:%g %a' $f; done";
+
+#[test]
+fn an_empty_volume_gets_what_the_image_has_at_its_target() -> Result<()> {
+    let mut world = World::start()?;
+    world.pull()?;
+    let web = world.web.clone();
+    let look = |world: &World, mount: &str| -> Result<String> {
+        let args = ["run", "--rm", "-v", mount, "--entrypoint", "sh", &web, "-c", LOOK];
+        Ok(world.davit(&args)?.success()?.stdout)
+    };
+    let bare = world.davit(&["run", "--rm", "--entrypoint", "sh", &web, "-c", LOOK])?.success()?.stdout;
+    assert!(bare.lines().count() > 0 && !bare.starts_with(". 0:0"), "the image's folder is somebody's own: {bare}");
+    assert_eq!(look(&world, "filled:/www")?, bare, "contents, owner and mode");
+    assert_eq!(look(&world, "bare:/www:nocopy")?, ". 0:0 755\n");
+
+    // What is in a volume stays, and nothing is added to it.
+    let write = ["run", "--rm", "-v", "own:/data", "IMAGE", "sh", "-c", "echo mine > /data/own"];
+    world.davit(&write)?.success()?;
+    let own = look(&world, "own:/www")?;
+    assert!(own.lines().count() == 2 && own.contains("own "), "{own}");
+
+    // A link in the image leads to a place in the image.
+    let data = world.daemon.data_root();
+    let link = ["create", "--name", "linked", "-v", "linked:/proc/self/root/../../etc", "IMAGE", "true"];
+    assert_eq!(world.davit(&link)?.code, 1, "a target with .. is refused");
+
+    // A daemon that was killed while it copied leaves the copy beside the data, and the data empty.
+    let killed = data.join("volumes/bare/filling-0000");
+    fs::create_dir_all(killed.join("half"))?;
+    let stranger = data.join("volumes/nobodys/_data");
+    fs::create_dir_all(&stranger)?;
+    world.daemon.kill()?;
+    world.daemon.launch()?;
+    assert!(!killed.exists() && !stranger.exists(), "the next daemon removes it");
+    assert_eq!(look(&world, "bare:/www")?, bare, "and the next container fills it");
+    world.daemon.finish()
+}
+
+#[test]
+fn prunes_tell_what_they_freed() -> Result<()> {
+    let world = World::start()?;
+    world.pull()?;
+    let write = "dd if=/dev/zero of=/big bs=1024 count=2000 2>/dev/null";
+    world.davit(&["run", "--name", "writer", "-l", "k=v", "IMAGE", "sh", "-c", write])?.success()?;
+    world.davit(&["run", "--name", "other", "IMAGE", "true"])?.success()?;
+    let listed = world.davit(&["ps", "-a", "-s", "--filter", "name=writer", "--format", "{{.Size}}"])?.success()?;
+    assert!(listed.out().starts_with("2.05MB (virtual "), "{listed:?}");
+    assert_eq!(world.davit(&["container", "prune"])?.code, 125, "nobody can be asked here");
+    let pruned = world.davit(&["container", "prune", "-f", "--filter", "label=k=v"])?.success()?;
+    assert!(pruned.out().ends_with("Total reclaimed space: 2.048MB"), "{pruned:?}");
+    assert_eq!(world.davit(&["ps", "-aq"])?.success()?.stdout.lines().count(), 1, "the other has no such label");
+    world.davit(&["container", "prune", "-f"])?.success()?;
+
+    // The two images have a layer in common, which goes with the last of them.
+    let sizes = world.davit(&["images", "--format", "{{.Size}}"])?.success()?;
+    assert_eq!(sizes.stdout.lines().count(), 2);
+    let freed = |args: &[&str]| -> Result<String> {
+        let done = world.davit(args)?.success()?;
+        Ok(done.out().rsplit("space: ").next().unwrap_or_default().to_owned())
+    };
+    assert_eq!(freed(&["image", "prune", "-f"])?, "0B", "all have names");
+    assert_ne!(freed(&["image", "prune", "-a", "-f"])?, "0B");
+    assert_eq!(world.davit(&["images", "-q"])?.success()?.out(), "");
+    world.daemon.finish()
+}
