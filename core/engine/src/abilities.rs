@@ -54,7 +54,11 @@ impl Engine {
 
     /// Refuses limits that were asked for and that this machine does not have. A default that it does not have is left
     /// out, with a warning.
-    pub(crate) async fn check_limits(&self, limits: &mut Limits, warnings: &mut Vec<String>) -> Result<(), EngineError> {
+    pub(crate) async fn check_limits(
+        &self,
+        limits: &mut Limits,
+        warnings: &mut Vec<String>,
+    ) -> Result<(), EngineError> {
         if *limits == Limits::default() {
             return Ok(());
         }

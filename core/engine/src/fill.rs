@@ -24,9 +24,7 @@ impl Engine {
     pub(crate) async fn fill_volumes(&self, id: &ContainerId, mounts: &[MountRecord]) -> Result<(), EngineError> {
         let mounted = |name: &str| {
             let uses = |c: &std::sync::Arc<crate::container::Container>| {
-                c.read(|r| {
-                    r.state.status.has_process() && r.mounts.iter().any(|m| m.name.as_deref() == Some(name))
-                })
+                c.read(|r| r.state.status.has_process() && r.mounts.iter().any(|m| m.name.as_deref() == Some(name)))
             };
             self.inner.containers.all().iter().any(uses)
         };
@@ -95,8 +93,7 @@ impl Volume {
 
     fn fill(&self, root: BorrowedFd<'_>, staged: &str) -> Result<(), EngineError> {
         let failed = |what: &'static str| move |e: Errno| EngineError::internal(what, e);
-        let Some(source) = folder_in(root, &self.target).map_err(|e| EngineError::internal("looking at it", e))?
-        else {
+        let Some(source) = folder_in(root, &self.target).map_err(|e| EngineError::internal("looking at it", e))? else {
             return Ok(());
         };
         let folder = crate::launch::open_dir(&self.folder)?;

@@ -65,10 +65,10 @@ mod wait;
 mod zones;
 
 pub use abilities::Machine;
-pub use davit_runtime::cgroup::Stats as Usage;
 pub use attach::{AttachOptions, Attached, Output, StdinSink};
 pub use build::{BuildLine, BuildOptions, BuildStream};
 pub use create::Created;
+pub use davit_runtime::cgroup::Stats as Usage;
 pub use engine::{Engine, EngineOptions};
 pub use error::{EngineError, Kind};
 pub use events::{EventFilter, EventStream};

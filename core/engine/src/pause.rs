@@ -82,8 +82,7 @@ impl Engine {
 
     /// Changes the record of a container that has a process, and of no other: it may have ended meanwhile.
     async fn set_paused(&self, container: &Container, paused: bool) -> Result<(), EngineError> {
-        let (from, to) =
-            if paused { (Status::Running, Status::Paused) } else { (Status::Paused, Status::Running) };
+        let (from, to) = if paused { (Status::Running, Status::Paused) } else { (Status::Paused, Status::Running) };
         let mut changed = false;
         let change = |r: &mut ContainerRecord| {
             changed = r.state.status == from;

@@ -24,11 +24,7 @@ impl<T> Default for Pruned<T> {
 
 impl Engine {
     /// Removes the containers that do not run.
-    pub async fn containers_prune(
-        &self,
-        caller: &Caller,
-        filter: &PruneFilter,
-    ) -> Result<Pruned<String>, EngineError> {
+    pub async fn containers_prune(&self, caller: &Caller, filter: &PruneFilter) -> Result<Pruned<String>, EngineError> {
         let status = ["created", "exited", "dead"].map(str::to_owned).to_vec();
         let mut pruned = Pruned::default();
         for container in self.list(&ListFilter { status, ..ListFilter::default() }).await? {

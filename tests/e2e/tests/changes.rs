@@ -101,7 +101,8 @@ fn limits_and_names_change_while_a_container_runs() -> Result<()> {
             Ok(world.davit(&["exec", "one", "sh", "-c", limit])?.success()?.out().to_owned())
         };
         assert_eq!(inside(&world)?, "67108864");
-        with(&client, &["update", "-m", "32m", "--memory-swap", "64m", "--restart", "on-failure:3", "one"])?.success()?;
+        with(&client, &["update", "-m", "32m", "--memory-swap", "64m", "--restart", "on-failure:3", "one"])?
+            .success()?;
         assert_eq!(inside(&world)?, "33554432", "in force at once");
         let shown = "{{.HostConfig.Memory}} {{.HostConfig.PidsLimit}} {{.HostConfig.RestartPolicy.Name}} \
                      {{.HostConfig.RestartPolicy.MaximumRetryCount}}";

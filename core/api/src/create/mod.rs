@@ -12,10 +12,10 @@ mod mounts;
 mod network;
 mod ports;
 mod spec;
-mod update;
 #[cfg(test)]
 mod tests;
+mod update;
 
 pub(crate) use ports::parse_key as parse_port;
-pub(crate) use update::to_update;
 pub(crate) use spec::{Asked, to_spec};
+pub(crate) use update::to_update;

@@ -25,8 +25,8 @@ pub(crate) fn to_update(body: Value) -> Result<(UpdateOptions, Vec<String>), Api
         fields.into_iter().partition(|(name, _)| known.contains(&name.as_str()));
     let mut warnings = Vec::new();
     leftover::check("", &rest.into_iter().collect(), &mut warnings)?;
-    let host: HostConfig = serde_json::from_value(Value::Object(asked))
-        .map_err(|e| ApiError::invalid(format!("invalid JSON: {e}")))?;
+    let host: HostConfig =
+        serde_json::from_value(Value::Object(asked)).map_err(|e| ApiError::invalid(format!("invalid JSON: {e}")))?;
     if host.pids_limit.is_some_and(|p| p < 0) {
         return Err(ApiError::invalid("PidsLimit: taking the limit away is not supported; set a higher one"));
     }

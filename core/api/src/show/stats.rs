@@ -25,7 +25,8 @@ pub(crate) fn stats(before: &Reading, now: &Reading) -> Value {
         "storage_stats": {},
     });
     if let (true, Some(fields)) = (now.runs, shown.as_object_mut()) {
-        fields.insert("pids_stats".to_owned(), json!({"current": pids.current, "limit": pids.limit.unwrap_or(u64::MAX)}));
+        fields
+            .insert("pids_stats".to_owned(), json!({"current": pids.current, "limit": pids.limit.unwrap_or(u64::MAX)}));
         if !networks.is_empty() {
             fields.insert("networks".to_owned(), Value::Object(networks));
         }
