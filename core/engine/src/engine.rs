@@ -68,6 +68,8 @@ pub(crate) struct Inner {
     pub(crate) loader: Arc<dyn PolicyLoader>,
     policy: RwLock<Arc<Policy>>,
     pub(crate) tasks: TaskTracker,
+    /// Cancelled when what a predecessor left is in order: nothing is started before, or it would be cleared away, too.
+    pub(crate) recovered: CancellationToken,
     pub(crate) closing: CancellationToken,
 }
 
@@ -124,12 +126,14 @@ impl Engine {
             loader,
             policy: RwLock::new(Arc::new(policy)),
             tasks: TaskTracker::new(),
+            recovered: CancellationToken::new(),
             closing: CancellationToken::new(),
             options,
         };
         let engine = Self { inner: Arc::new(inner) };
         engine.keep_zones();
         engine.recover().await?;
+        engine.inner.recovered.cancel();
         Ok(engine)
     }
 

@@ -271,6 +271,7 @@ impl Engine {
                 () = closing.cancelled() => return,
                 () = tokio::time::sleep(delay) => {}
             }
+            engine.inner.recovered.cancelled().await;
             if !container.read(|r| r.state.status == Status::Restarting) {
                 return;
             }

@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use davit_e2e::{Done, World, run};
+use davit_fixtures::process::until;
 use std::{process::Command, time::Duration};
 
 const LOOP: &str = "trap 'exit 0' TERM; i=0; while :; do i=$((i+1)); echo $i; sleep 0.05; done";
@@ -134,5 +135,34 @@ fn info_says_what_the_kernel_can_limit() -> Result<()> {
     }
     let warned = world.davit(&["info", "-f", "{{.SwapLimit}} {{json .Warnings}}"])?.success()?;
     assert_eq!(warned.out().starts_with("false"), warned.out().contains("No swap limit support"), "{warned:?}");
+    world.daemon.finish()
+}
+
+#[test]
+fn a_restart_policy_brings_back_what_ends_and_heeds_who_stopped_it() -> Result<()> {
+    let mut world = World::start()?;
+    world.pull()?;
+    let shown = |world: &World, what: &str, name: &str| -> Result<String> {
+        Ok(world.davit(&["inspect", "-f", what, name])?.success()?.out().to_owned())
+    };
+    let is = |world: &World, name: &str, status: &str, why: &str| {
+        until(Duration::from_secs(15), why, || Ok((shown(world, "{{.State.Status}}", name)? == status).then_some(())))
+    };
+    for (name, policy) in [("always", "always"), ("unless", "unless-stopped")] {
+        world.davit(&["run", "-d", "--name", name, "--restart", policy, "IMAGE", "sh", "-c", LOOP])?.success()?;
+        let pid = shown(&world, "{{.State.Pid}}", name)?.parse()?;
+        nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL)?;
+        until(Duration::from_secs(15), "it is started again", || {
+            Ok((shown(&world, "{{.RestartCount}} {{.State.Status}}", name)? == "1 running").then_some(()))
+        })?;
+    }
+    world.davit(&["kill", "-s", "TERM", "always"])?.success()?;
+    is(&world, "always", "exited", "its stop signal was sent by hand")?;
+    world.davit(&["stop", "unless"])?.success()?;
+    world.daemon.kill()?;
+    world.daemon.launch()?;
+    is(&world, "always", "running", "the next daemon starts it, as docker's does")?;
+    assert_eq!(shown(&world, "{{.State.Status}}", "unless")?, "exited");
+    world.davit(&["rm", "-f", "always", "unless"])?.success()?;
     world.daemon.finish()
 }

@@ -340,6 +340,27 @@ fn a_broken_site_file_is_refused_whole_and_a_good_one_holds_at_once() -> Result<
     world.daemon.finish()
 }
 
+#[test]
+fn a_changed_pool_holds_for_networks_to_come() -> Result<()> {
+    let world = World::with_site(Some(SITE))?;
+    world.pull()?;
+    let file = world.daemon.site_file().context("a site's file was given")?.to_owned();
+    let address = |network: &str| -> Result<String> {
+        let done = world.davit(&["run", "--rm", "--network", network, "IMAGE", "hostname", "-i"])?.success()?;
+        Ok(done.out().to_owned())
+    };
+    assert!(address("bridge")?.starts_with("172.30."));
+    let second = SITE.replace("172.30.0.0/16", "172.29.0.0/16").replace("\"none\"]", "\"none\", \"second\"]");
+    let second = format!("{second}\n[plugins.second]\nsource = \"bridge\"\n");
+    fs::write(&file, second.replace("size = 24", "size = 31"))?;
+    assert_refused(&world.davit(&["reload"])?, 1, &["[network] pool"]);
+    fs::write(&file, second)?;
+    world.davit(&["reload"])?.success()?;
+    assert!(address("second")?.starts_with("172.29."), "one that is made now");
+    assert!(address("bridge")?.starts_with("172.30."), "one that was there keeps its own");
+    world.daemon.finish()
+}
+
 /// `davitd --validate` on a site's file.
 fn validate(dir: &Path, site: &str) -> Result<Done> {
     let file = dir.join("site.toml");
