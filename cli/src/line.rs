@@ -102,6 +102,8 @@ pub(crate) enum Verb {
     Unpause(verbs::pause::UnpauseArgs),
     Update(verbs::update::Args),
     Version(verbs::version::Args),
+    #[command(subcommand)]
+    Volume(verbs::volume::Volume),
     Wait(verbs::wait::Args),
 }
 

@@ -32,13 +32,24 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(ctx: &Context, args: Args, kind: Option<Kind>) -> Result<Exit> {
-    let template = match args.format.as_deref() {
+    let kind = kind.or(args.kind);
+    show(ctx, &args.names, args.format.as_deref(), async |name| look_up(ctx, name, kind, args.size).await).await
+}
+
+/// Looks every name up and shows what was found; each error is told, and any makes the exit 1.
+pub(super) async fn show(
+    ctx: &Context,
+    names: &[String],
+    format: Option<&str>,
+    look_up: impl AsyncFn(&str) -> Result<Value>,
+) -> Result<Exit> {
+    let template = match format {
         None | Some("json") => None,
         Some(format) => Some(Template::parse(format, true)?),
     };
     let (mut found, mut errors) = (Vec::new(), Vec::new());
-    for name in &args.names {
-        match look_up(ctx, name, kind.or(args.kind), args.size).await {
+    for name in names {
+        match look_up(name).await {
             Ok(value) => found.push(value),
             Err(error) => errors.push(error),
         }
@@ -49,7 +60,7 @@ pub(crate) async fn run(ctx: &Context, args: Args, kind: Option<Kind>) -> Result
                 ctx.out.line(&template.render(value)?)?;
             }
         }
-        None if args.format.is_some() => ctx.out.line(&Value::Array(found).to_string())?,
+        None if format.is_some() => ctx.out.line(&Value::Array(found).to_string())?,
         None => {
             let all = Value::Array(found);
             ctx.out.line(&serde_json::to_string_pretty(&all).unwrap_or_default().replace("  ", "    "))?;

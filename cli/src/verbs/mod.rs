@@ -36,6 +36,7 @@ pub(crate) mod tag;
 pub(crate) mod top;
 pub(crate) mod update;
 pub(crate) mod version;
+pub(crate) mod volume;
 pub(crate) mod wait;
 
 use crate::{
@@ -105,6 +106,7 @@ async fn ask(ctx: &Context, verb: Verb) -> Result<Exit> {
         Verb::Tag(args) | Verb::Image(Image::Tag(args)) => tag::run(ctx, args).await,
         Verb::Top(args) | Verb::Container(Container::Top(args)) => top::run(ctx, args).await,
         Verb::Version(args) => version::run(ctx, args).await,
+        Verb::Volume(which) => volume::run(ctx, which).await,
         Verb::Wait(args) | Verb::Container(Container::Wait(args)) => wait::run(ctx, args).await,
         Verb::Completion(_) | Verb::Daemon(_) => Ok(Exit::OK),
     }

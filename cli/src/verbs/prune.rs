@@ -1,4 +1,4 @@
-//! `davit container prune`, `davit image prune`: removes what nothing uses.
+//! `davit container prune`, `davit image prune`, `davit volume prune`: removes what nothing uses.
 
 use super::filters::filters;
 use crate::{
@@ -22,6 +22,16 @@ pub(crate) struct Args {
 #[derive(Debug, clap::Args)]
 pub(crate) struct ImageArgs {
     /// Remove all unused images, not just dangling ones
+    #[arg(short = 'a', long)]
+    all: bool,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// Remove unused volumes
+#[derive(Debug, clap::Args)]
+pub(crate) struct VolumeArgs {
+    /// Remove all unused volumes, not just anonymous ones
     #[arg(short = 'a', long)]
     all: bool,
     #[command(flatten)]
@@ -61,6 +71,17 @@ pub(crate) async fn images(ctx: &Context, args: ImageArgs) -> Result<Exit> {
     };
     let lines: Vec<String> = items(&done, "/ImagesDeleted").iter().map(line).collect();
     show(ctx, "Deleted Images:", lines.iter().map(String::as_str), &done)
+}
+
+pub(crate) async fn volumes(ctx: &Context, args: VolumeArgs) -> Result<Exit> {
+    let what = if args.all { "all volumes" } else { "anonymous volumes" };
+    if !args.common.wanted(&format!("This will remove {what} not used by at least one container."))? {
+        return Ok(Exit::OK);
+    }
+    let mut wanted = args.common.filter;
+    wanted.extend(args.all.then(|| "all=true".to_owned()));
+    let done = ctx.client.value(Call::post("/volumes/prune").query_some("filters", filters(&wanted)?)).await?;
+    show(ctx, "Deleted Volumes:", items(&done, "/VolumesDeleted").iter().filter_map(Value::as_str), &done)
 }
 
 fn show<'a>(ctx: &Context, title: &str, gone: impl Iterator<Item = &'a str>, done: &Value) -> Result<Exit> {

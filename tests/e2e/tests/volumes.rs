@@ -65,6 +65,26 @@ fn prunes_tell_what_they_freed() -> Result<()> {
     assert_eq!(world.davit(&["ps", "-aq"])?.success()?.stdout.lines().count(), 1, "the other has no such label");
     world.davit(&["container", "prune", "-f"])?.success()?;
 
+    // A volume with a name goes only where all are asked for.
+    for volume in ["named:/v", "/v"] {
+        world
+            .davit(&["run", "--name", "user", "-v", volume, "IMAGE", "sh", "-c", "echo 0123456789 > /v/f"])?
+            .success()?;
+        world.davit(&["rm", "user"])?.success()?;
+    }
+    assert_eq!(world.davit(&["volume", "ls", "-q"])?.success()?.stdout.lines().count(), 2);
+    let place = world.davit(&["volume", "inspect", "-f", "{{.Mountpoint}}", "named"])?.success()?;
+    assert_eq!(fs::read_to_string(format!("{}/f", place.out()))?, "0123456789\n");
+    for args in [&["volume", "prune", "-f"][..], &["volume", "prune", "-a", "-f"]] {
+        let pruned = world.davit(args)?.success()?;
+        assert!(pruned.out().ends_with("Total reclaimed space: 11B"), "{pruned:?}");
+    }
+    assert_eq!(world.davit(&["volume", "rm", "named"])?.code, 1, "it is gone");
+    assert_eq!(world.davit(&["volume", "create", "--label", "k=v", "named"])?.success()?.out(), "named");
+    let listed = world.davit(&["volume", "ls", "--filter", "label=k=v", "--format", "{{.Name}} {{.Labels}}"])?;
+    assert_eq!(listed.success()?.out(), "named k=v");
+    world.davit(&["volume", "rm", "named"])?.success()?;
+
     // The two images have a layer in common, which goes with the last of them.
     let sizes = world.davit(&["images", "--format", "{{.Size}}"])?.success()?;
     assert_eq!(sizes.stdout.lines().count(), 2);
