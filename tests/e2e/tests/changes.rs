@@ -122,8 +122,8 @@ fn limits_and_names_change_while_a_container_runs() -> Result<()> {
 fn info_says_what_the_kernel_can_limit() -> Result<()> {
     let world = World::start()?;
     world.pull()?;
-    let format = "{{.MemoryLimit}} {{.CpuCfsQuota}} {{.PidsLimit}}";
-    let flags: [&[&str]; 3] = [&["-m", "64m"], &["--cpus", "0.5"], &["--pids-limit", "20"]];
+    let format = "{{.MemoryLimit}} {{.CPUShares}} {{.PidsLimit}}";
+    let flags: [&[&str]; 3] = [&["-m", "64m"], &["--cpu-shares", "512"], &["--pids-limit", "20"]];
     for client in clients(&world) {
         let said = with(&client, &["info", "-f", format])?.success()?;
         for (can, flag) in said.out().split(' ').zip(flags) {
