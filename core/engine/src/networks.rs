@@ -183,8 +183,7 @@ impl Engine {
                 leases = leases.in_pools(policy.network_section.pools()?);
             }
             let Planned { plan, state } = driver.plan_network(&request, &leases).await?;
-            let checked =
-                Plan::proposed(plan).check(|p| check::network(p, &grants(&policy))).map_err(network_error)?;
+            let checked = Plan::proposed(plan).check(|p| check::network(p, &grants(&policy))).map_err(network_error)?;
             let mut entry = None;
             let journalled = checked.journal_async(async |p: &NetworkPlan| {
                 entry = Some(self.journal(NETWORK, &id, p, state).await?);

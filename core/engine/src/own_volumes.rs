@@ -1,11 +1,7 @@
 //! Anonymous volumes of one container: they come to be with its record and go with it. While there is no record, because
 //! the container is being made or has just been removed, an entry of the journal names each.
 
-use crate::{
-    Engine, EngineError,
-    record::{ContainerRecord, VolumeRecord},
-    tables::{self, Change},
-};
+use crate::{Engine, EngineError, record::ContainerRecord, tables::Change};
 use davit_model::{
     id::ContainerId,
     journal::{Entry, Journal as _},

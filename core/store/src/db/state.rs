@@ -70,9 +70,12 @@ mod tests {
     use super::*;
     use davit_model::state::StateWrite;
 
-    fn writes(writes: &[(&str, Option<&[u8]>, Option<&[u8]>)]) -> StateWrites {
+    /// Key, what is expected, what is new.
+    type Change<'a> = (&'a str, Option<&'a [u8]>, Option<&'a [u8]>);
+
+    fn writes(writes: &[Change<'_>]) -> StateWrites {
         let own = |value: &Option<&[u8]>| value.map(<[u8]>::to_vec);
-        let write = |(key, expected, new): &(&str, _, _)| StateWrite {
+        let write = |(key, expected, new): &Change<'_>| StateWrite {
             key: (*key).into(),
             expected: own(expected),
             new: own(new),
