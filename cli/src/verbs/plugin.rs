@@ -4,17 +4,35 @@ use crate::{
     answer::{items, text, texts},
     connect::{Call, segment},
     context::Context,
+    daemon,
     error::{Exit, Result},
     listing::{Column, Listing},
     template::Template,
 };
 use serde_json::{Value, json};
+use std::ffi::OsString;
 
-/// Look at the site's plugins
+/// Look at the site's plugins, and try out one's own
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Plugin {
     Ls(ListArgs),
     Inspect(InspectArgs),
+    /// Say what is in a component, and what an operator would be asked
+    #[command(disable_help_flag = true)]
+    Check(ToolArgs),
+    /// Run the conformance suite of a component's kinds
+    #[command(disable_help_flag = true)]
+    Test(ToolArgs),
+    /// Make one call of a component, with its log and timing
+    #[command(disable_help_flag = true)]
+    Run(ToolArgs),
+}
+
+/// Words of the daemon's program, which holds the plugin host; it needs no root and no daemon for this
+#[derive(Debug, clap::Args)]
+pub(crate) struct ToolArgs {
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "FILE [OPTION]")]
+    words: Vec<OsString>,
 }
 
 /// List plugins
@@ -53,7 +71,14 @@ pub(crate) async fn run(ctx: &Context, which: Plugin) -> Result<Exit> {
     match which {
         Plugin::Ls(args) => list(ctx, &args).await,
         Plugin::Inspect(args) => inspect(ctx, &args).await,
+        Plugin::Check(args) => tool("check", args),
+        Plugin::Test(args) => tool("test", args),
+        Plugin::Run(args) => tool("run", args),
     }
+}
+
+fn tool(verb: &str, args: ToolArgs) -> Result<Exit> {
+    daemon::exec(["plugin-tool", verb].map(OsString::from).into_iter().chain(args.words).collect())
 }
 
 async fn list(ctx: &Context, args: &ListArgs) -> Result<Exit> {

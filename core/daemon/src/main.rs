@@ -8,6 +8,7 @@ mod pidfile;
 mod places;
 mod policy;
 mod services;
+mod tool;
 
 use anyhow::{Context as _, Result};
 use clap::Parser as _;
@@ -19,7 +20,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 fn main() -> ExitCode {
-    if let Some(code) = compile::child() {
+    if let Some(code) = compile::child().or_else(tool::chosen) {
         return code;
     }
     let options = Options::parse();

@@ -60,6 +60,7 @@ mod supervise;
 mod tables;
 mod top;
 mod update;
+pub mod verdict;
 mod volumes;
 mod wait;
 mod zones;

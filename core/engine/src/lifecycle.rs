@@ -167,7 +167,7 @@ pub(crate) fn image_operation(kind: &str, caller: &Caller, image: &str, digest: 
 
 /// Applies one policy's adjustments. A field that two policies set is an error that names both; the outcome is parsed
 /// again, so what no client could ask for no policy can make.
-fn adjusted(
+pub(crate) fn adjusted(
     spec: &ContainerSpec,
     policy: &str,
     adjustments: &[Adjustment],

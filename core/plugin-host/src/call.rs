@@ -6,6 +6,7 @@ use crate::{
     context::{Context, Identity, Lent},
     contract::v0_1::{GuestError, policy_error},
     control::Control,
+    counts::{Counts, End},
     host::Shared,
     limiter::Limiter,
     limits::{Bytes, Limits},
@@ -14,7 +15,11 @@ use davit_model::{
     error::{PolicyError, PortError},
     state::Planned,
 };
-use std::{pin::Pin, sync::Arc, time::Duration};
+use std::{
+    pin::Pin,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 use tokio::sync::oneshot;
 use wasmtime::{
     Store, Trap, UpdateDeadline,
@@ -30,6 +35,25 @@ pub(crate) type Outcome<T> = wasmtime::Result<Result<T, GuestError>>;
 /// A call's body, boxed, since it borrows the store that its task owns.
 pub(crate) type Body<'a, T> = Pin<Box<dyn Future<Output = Outcome<T>> + Send + 'a>>;
 
+/// A call that ended without an answer.
+struct Ended {
+    error: PolicyError,
+    /// By the host's verdict, not by the guest's own word.
+    trapped: bool,
+}
+
+impl Ended {
+    fn of_host(verdict: impl Into<String>) -> Self {
+        Self { error: PolicyError::Internal(verdict.into()), trapped: true }
+    }
+}
+
+impl From<PolicyError> for Ended {
+    fn from(error: PolicyError) -> Self {
+        Self { error, trapped: false }
+    }
+}
+
 /// A guest that is ready to be called.
 #[derive(Clone)]
 pub(crate) struct Callee {
@@ -37,6 +61,7 @@ pub(crate) struct Callee {
     pub(crate) identity: Arc<Identity>,
     pub(crate) pre: InstancePre<Context>,
     pub(crate) limits: Limits,
+    pub(crate) counts: Arc<Counts>,
 }
 
 /// When what a call wrote to its plugin's state is written.
@@ -105,6 +130,7 @@ impl Callee {
         B: for<'a> FnOnce(&'a mut Store<Context>, &'a Instance) -> Body<'a, T> + Send + 'static,
     {
         let control = Arc::new(Control::new(deadline));
+        let began = Instant::now();
         let guard = EndOnDrop(control.clone());
         let late = || {
             let text = format!("no answer within its deadline of {}", shown_time(deadline));
@@ -113,7 +139,7 @@ impl Callee {
         let work = async {
             // A full pool waits, by the deadline.
             let permit = self.shared.calls.clone().acquire_owned().await;
-            let permit = permit.map_err(|_| PolicyError::Internal("the plugin host has ended".to_owned()))?;
+            let permit = permit.map_err(|_| Ended::of_host("the plugin host has ended"))?;
             let (to, answer) = oneshot::channel();
             let (callee, control) = (self.clone(), control.clone());
             tokio::spawn(async move {
@@ -124,20 +150,24 @@ impl Callee {
                 drop(permit);
                 drop(to.send(outcome));
             });
-            answer
-                .await
-                .unwrap_or_else(|_| Err(PolicyError::Internal("the plugin host failed in this call".to_owned())))
+            answer.await.unwrap_or_else(|_| Err(Ended::of_host("the plugin host failed in this call")))
         };
         let outcome = tokio::time::timeout(deadline, work).await;
         drop(guard);
+        let end = match outcome {
+            Ok(Ok(_)) => End::Answered,
+            Ok(Err(Ended { trapped: true, .. })) | Err(_) => End::Trapped,
+            Ok(Err(_)) => End::Refused,
+        };
+        self.counts.count(end, began.elapsed());
         match outcome {
             Ok(Ok(value)) => Ok(value),
-            Ok(Err(error)) => Err(self.error(name, error)),
+            Ok(Err(ended)) => Err(self.error(name, ended.error)),
             Err(_) => Err(late()),
         }
     }
 
-    async fn run<T, B>(&self, control: Arc<Control>, lent: Lent, body: B) -> Result<Planned<T>, PolicyError>
+    async fn run<T, B>(&self, control: Arc<Control>, lent: Lent, body: B) -> Result<Planned<T>, Ended>
     where
         T: Send + 'static,
         B: for<'a> FnOnce(&'a mut Store<Context>, &'a Instance) -> Body<'a, T> + Send + 'static,
@@ -166,12 +196,12 @@ impl Callee {
         let state = context.finish();
         match outcome {
             Ok(Ok(plan)) => Ok(Planned { plan, state }),
-            Ok(Err(error)) => Err(policy_error(error)),
-            Err(error) => Err(PolicyError::Internal(self.verdict(&control, refused, &error))),
+            Ok(Err(error)) => Err(policy_error(error).into()),
+            Err(error) => Err(Ended::of_host(self.verdict(&control, refused, &error))),
         }
     }
 
-    async fn commit<T>(&self, done: Planned<T>) -> Result<Planned<T>, PolicyError> {
+    async fn commit<T>(&self, done: Planned<T>) -> Result<Planned<T>, Ended> {
         if !done.state.writes.is_empty() {
             self.identity.services.state_commit(&done.state).await?;
         }

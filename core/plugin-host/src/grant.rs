@@ -1,6 +1,6 @@
 //! What an operator grants to a plugin: rights in the manifest's own words, bound to the component's digest.
 
-use crate::rights::Ask;
+use crate::{plugin::PluginInfo, rights::Ask};
 use serde::Deserialize;
 use std::{
     collections::BTreeSet,
@@ -39,6 +39,11 @@ struct Written {
 }
 
 impl Grant {
+    /// All that a plugin's manifest asks for, for exactly this component; for trying a plugin out.
+    pub fn of_needs(info: &PluginInfo) -> Self {
+        Self { digest: Some(info.digest.clone()), rights: info.needs().clone(), ..Self::default() }
+    }
+
     /// Reads a table; unknown keys are errors.
     ///
     /// # Errors

@@ -165,6 +165,7 @@ impl PluginHost {
             identity: Arc::new(identity),
             limits: Limits::wanted(&manifest.limits, &self.caps),
             pre,
+            counts: Arc::default(),
         };
         Plugin::probe(callee, manifest, digest, &component).map(Arc::new).map_err(bad)
     }

@@ -10,9 +10,11 @@
 
 mod call;
 mod compile;
+pub mod conformance;
 mod context;
 mod contract;
 mod control;
+mod counts;
 mod engine;
 mod error;
 mod grant;
@@ -25,16 +27,19 @@ mod manifest;
 mod origin;
 mod plugin;
 mod ports;
+mod question;
 mod rights;
 mod section;
 mod ticker;
 mod wasi;
 
 pub use compile::{CompilerProgram, compile_in_child, compile_stdin};
+pub use counts::Counted;
 pub use error::LoadError;
 pub use grant::Grant;
 pub use host::{HostOptions, PluginHost, Source};
 pub use limits::{Bytes, Limits, Span, Wanted};
 pub use manifest::{Identity, Manifest};
 pub use plugin::{Plugin, PluginInfo};
+pub use question::{AuthCall, Lending, LifecycleCall, NetworkCall, Question, Reply, StorageCall};
 pub use rights::Ask;

@@ -3,6 +3,7 @@
 use crate::{
     call::Callee,
     contract::v0_1::bindings::exports::davit,
+    counts::Counted,
     manifest::Manifest,
     ports::{lifecycle::LifecyclePort, network::NetworkPort, registry_auth::AuthPort, storage::StoragePort},
     rights::Ask,
@@ -13,8 +14,11 @@ use davit_model::{
     network::NetworkDriver,
     storage::StorageDriver,
 };
-use std::{fmt, sync::Arc};
-use wasmtime::component::Component;
+use std::{collections::BTreeSet, fmt, sync::Arc};
+use wasmtime::{
+    Engine,
+    component::{Component, types::ComponentItem},
+};
 
 /// What is known of a plugin, for lists and for `inspect`.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,6 +31,10 @@ pub struct PluginInfo {
     pub digest: String,
     /// The interfaces of the contract that it exports, `davit:storage/driver@0.1.0`.
     pub exports: Vec<String>,
+    /// The interfaces that it imports, the contract's and WASI's.
+    pub imports: Vec<String>,
+    /// The functions of the host that it could call, `davit:host/secrets#named`.
+    pub functions: BTreeSet<String>,
     /// What it can be used as: `storage`, `network`, `registry-auth`, `lifecycle`.
     pub kinds: Vec<&'static str>,
 }
@@ -42,10 +50,10 @@ impl PluginInfo {
 pub struct Plugin {
     callee: Callee,
     info: PluginInfo,
-    storage: Option<Arc<StoragePort>>,
-    network: Option<Arc<NetworkPort>>,
-    auth: Option<Arc<AuthPort>>,
-    lifecycle: Option<Arc<LifecyclePort>>,
+    pub(crate) storage: Option<Arc<StoragePort>>,
+    pub(crate) network: Option<Arc<NetworkPort>>,
+    pub(crate) auth: Option<Arc<AuthPort>>,
+    pub(crate) lifecycle: Option<Arc<LifecyclePort>>,
 }
 
 impl fmt::Debug for Plugin {
@@ -69,6 +77,8 @@ impl Plugin {
             .map(|(name, _)| name.to_owned())
             .filter(|name| name.starts_with("davit:"))
             .collect();
+        let imports = component.component_type().imports(engine).map(|(name, _)| name.to_owned()).collect();
+        let functions = functions(component, engine);
         let pre = &callee.pre;
         let storage = davit::storage::driver::GuestIndices::new(pre).ok().map(|driver| {
             Arc::new(StoragePort {
@@ -117,13 +127,23 @@ impl Plugin {
             });
         }
         let site_name = callee.identity.site_name.clone();
-        let info = PluginInfo { site_name, manifest, digest, exports, kinds };
+        let info = PluginInfo { site_name, manifest, digest, exports, imports, functions, kinds };
         Ok(Self { callee, info, storage, network, auth, lifecycle })
     }
 
     /// Who it is.
     pub fn info(&self) -> &PluginInfo {
         &self.info
+    }
+
+    /// `name@version`, as errors name it.
+    pub(crate) fn label(&self) -> &str {
+        &self.callee.identity.label
+    }
+
+    /// How its calls went so far.
+    pub fn counts(&self) -> Counted {
+        self.callee.counts.read()
     }
 
     /// As a storage driver; none where it is none.
@@ -145,4 +165,15 @@ impl Plugin {
     pub fn lifecycle(&self) -> Option<Arc<dyn Lifecycle>> {
         self.lifecycle.clone().map(|p| p as Arc<dyn Lifecycle>)
     }
+}
+
+fn functions(component: &Component, engine: &Engine) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for (interface, import) in component.component_type().imports(engine) {
+        let ComponentItem::ComponentInstance(instance) = import.ty else { continue };
+        let interface = interface.split('@').next().unwrap_or(interface);
+        let functions = instance.exports(engine).filter(|(_, item)| matches!(item.ty, ComponentItem::ComponentFunc(_)));
+        found.extend(functions.map(|(name, _)| format!("{interface}#{name}")));
+    }
+    found
 }

@@ -39,6 +39,7 @@ mod store;
 mod testing;
 mod unpack;
 mod usage;
+pub mod verdict;
 
 pub use area::Area;
 pub use blob::{BlobFollower, BlobInfo, BlobWriter, Blobs};

@@ -41,7 +41,7 @@ fn places(mount: &RootMount) -> (Vec<&Place>, Vec<&Place>) {
 }
 
 /// What is written must be the container's own; what is read must be its own or a layer of its chain.
-fn check_mount(plan: &RootPlan, own: &BTreeSet<Place>, layers: &BTreeSet<Place>) -> Result<(), String> {
+pub(crate) fn check_mount(plan: &RootPlan, own: &BTreeSet<Place>, layers: &BTreeSet<Place>) -> Result<(), String> {
     let (read, written) = places(&plan.mount);
     if let Some(foreign) = written.iter().find(|p| !own.contains(p)) {
         return Err(format!("its mount writes to {foreign}, which the container does not own"));

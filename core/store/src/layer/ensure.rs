@@ -11,6 +11,7 @@ use crate::{
     steps::{Effect, Task, simulate},
     store::Store,
     unpack::{Options, Unpacked, adopt_implied, unpack},
+    verdict::unpacks_into,
 };
 use davit_model::{
     digest::Digest,
@@ -204,12 +205,9 @@ impl Work {
             self.parent_committed().await?;
             plan = self.driver.prepare_layer(&self.store.chain(&name, &self.chain).await?).await?;
         }
-        // The archive goes into a place of this plan's own making, never into one that is there.
         let made = simulate(&plan.steps, &Default::default(), |p| self.area.exists(p).map_err(|e| e.to_string()));
         let Effect { left, .. } = made.map_err(|why| self.refused(why))?;
-        if !left.contains(&plan.into) {
-            return Err(self.refused(format!("it unpacks into {}, which none of its steps makes", plan.into)));
-        }
+        unpacks_into(&plan.into, &left).map_err(|why| self.refused(why))?;
         Ok(plan)
     }
 

@@ -1,0 +1,97 @@
+//! `davit plugin check`: what is in a component, whether its needs cover what it uses, and what an operator would be
+//! asked to grant.
+
+use super::{Component, say};
+use anyhow::Result;
+use davit_plugin_host::{Manifest, PluginInfo};
+use serde_json::json;
+use std::process::ExitCode;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Options {
+    #[command(flatten)]
+    component: Component,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) async fn run(options: &Options) -> Result<ExitCode> {
+    let bench = options.component.load().await?;
+    let info = bench.granted.info();
+    let doubts = doubts(info);
+    if options.json {
+        let text = serde_json::to_string_pretty(&json!({
+            "name": info.manifest.plugin.name,
+            "version": info.manifest.plugin.version,
+            "digest": info.digest,
+            "bytes": bench.size,
+            "kinds": info.kinds,
+            "exports": info.exports,
+            "imports": info.imports,
+            "needs": info.needs(),
+            "why": info.manifest.why,
+            "doubts": doubts,
+        }))?;
+        say(&text);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let Manifest { plugin, needs, why, .. } = &info.manifest;
+    say(&format!("{} {}, {} KiB, {}", plugin.name, plugin.version, bench.size.div_ceil(1024), info.digest));
+    say(&format!("kinds    {}", info.kinds.join(", ")));
+    say(&format!("exports  {}", info.exports.join("\n         ")));
+    let (ours, wasi): (Vec<_>, Vec<_>) = info.imports.iter().partition(|name| name.starts_with("davit:"));
+    let ours: Vec<&str> = ours.iter().map(|name| name.as_str()).collect();
+    say(&format!("imports  {}", ours.join("\n         ")));
+    if !wasi.is_empty() {
+        say(&format!("         {} interfaces of WASI: clocks, random and the log's streams; nothing else", wasi.len()));
+    }
+    let words = needs.in_words();
+    match words.as_slice() {
+        [] => say("asks     for nothing"),
+        words => {
+            say("asks     the operator for");
+            for word in words {
+                let key = word.split(' ').next().unwrap_or_default();
+                let reason = why.get(key).or_else(|| why.get(&format!("{key}s")));
+                say(&format!("           {word}{}", reason.map_or_else(String::new, |text| format!(": {text}"))));
+            }
+        }
+    }
+    for doubt in &doubts {
+        say(&format!("warning: {doubt}"));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Where manifest and component do not fit each other. A need that is not used frightens operators for nothing; a use
+/// that is not asked for is answered `denied` at every call.
+fn doubts(info: &PluginInfo) -> Vec<String> {
+    let needs = info.needs();
+    let pairs = [
+        ("http", "davit:host/http#[method]request.send", !needs.http.is_empty()),
+        ("secrets", "davit:host/secrets#named", !needs.secrets.is_empty()),
+        ("credentials", "davit:host/secrets#stored", needs.credentials),
+        ("state", "davit:host/state#swap", needs.state),
+    ];
+    let mut doubts = Vec::new();
+    for (need, function, asked) in pairs {
+        match (info.functions.contains(function), asked) {
+            (true, false) => doubts.push(format!(
+                "it uses {function}, and [needs] does not ask for {need}: every such call will be answered \"denied\""
+            )),
+            (false, true) => {
+                doubts.push(format!("[needs] asks for {need}, and the component does not use {function}"));
+            }
+            _ => {}
+        }
+    }
+    for word in needs.in_words() {
+        let key = word.split(' ').next().unwrap_or_default();
+        if !info.manifest.why.contains_key(key) && !info.manifest.why.contains_key(&format!("{key}s")) {
+            doubts.push(format!("[why] has no sentence for {key:?}, which an operator is to grant"));
+        }
+    }
+    doubts.dedup();
+    doubts
+}

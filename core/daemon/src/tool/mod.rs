@@ -1,0 +1,116 @@
+//! This program as a plugin author's tool: what is in a component, does it keep to its kind's rules, what does it answer.
+//! `davit plugin check|test|run` becomes this. It needs no root, no daemon and no site, and touches no kernel object.
+
+mod check;
+mod judge;
+mod run;
+mod test;
+
+use anyhow::{Context as _, Result};
+use clap::{Parser, Subcommand};
+use davit_plugin_host::{Grant, HostOptions, Plugin, PluginHost, Source, conformance::Imagined};
+use std::{
+    io::Write as _,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+};
+
+/// The argument that asks for it.
+const WORD: &str = "plugin-tool";
+
+/// davitd as a plugin author's tool.
+#[derive(Debug, Parser)]
+#[command(name = "davit plugin", bin_name = "davit plugin", version)]
+struct Words {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// What is in a component, and what an operator would be asked
+    Check(check::Options),
+    /// Whether a component keeps to the rules of its kind
+    Test(test::Options),
+    /// Make one call of a component
+    Run(run::Options),
+}
+
+/// Acts as the tool where this process was started for that.
+pub(crate) fn chosen() -> Option<ExitCode> {
+    let mut words = std::env::args_os();
+    words.next()?;
+    if words.next()? != WORD {
+        return None;
+    }
+    let words = Words::parse_from(std::iter::once("davit plugin".into()).chain(words));
+    Some(done(&words).unwrap_or_else(|error| {
+        // Where stderr is gone, nobody has to know.
+        let _ = writeln!(std::io::stderr(), "davit plugin: {error:#}");
+        ExitCode::FAILURE
+    }))
+}
+
+fn done(words: &Words) -> Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting tokio")?;
+    runtime.block_on(async {
+        match &words.verb {
+            Verb::Check(options) => check::run(options).await,
+            Verb::Test(options) => test::run(options).await,
+            Verb::Run(options) => run::run(options).await,
+        }
+    })
+}
+
+/// Prints to standard output, for a reader that may have gone.
+fn say(text: &str) {
+    let _ = writeln!(std::io::stdout(), "{text}");
+}
+
+/// What the author says of the site that the plugin would stand in.
+#[derive(Clone, Debug, clap::Args)]
+struct Component {
+    /// The component
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// The plugin's section of a site's file, as TOML: what would be [plugins.NAME.config]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+/// A component in the real host, over services made of memory.
+#[derive(Debug)]
+struct Bench {
+    granted: Arc<Plugin>,
+    bare: Arc<Plugin>,
+    services: Arc<Imagined>,
+    size: usize,
+}
+
+impl Component {
+    /// Loads it twice: with all that its manifest asks for, and with nothing.
+    async fn load(&self) -> Result<Bench> {
+        let file = &self.file;
+        let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+        let services = Arc::new(Imagined::with_config(self.section()?));
+        // Compiled forms are native code: kept where nobody else writes, for as long as this process.
+        let forms = tempfile::tempdir().context("making a folder for the compiled form")?;
+        let host = PluginHost::new(HostOptions::new(forms.path(), services.clone()))?;
+        let name = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+        let bare = host.load(&name, Source::Bytes(&bytes), &Grant::default()).await?;
+        let asked = Grant::of_needs(bare.info());
+        let granted = host.load(&name, Source::Bytes(&bytes), &asked).await?;
+        Ok(Bench { granted, bare, services, size: bytes.len() })
+    }
+
+    fn section(&self) -> Result<serde_json::Value> {
+        let Some(path) = &self.config else { return Ok(serde_json::json!({})) };
+        let table: toml::Table = read(path)?.parse().with_context(|| format!("{} is not TOML", path.display()))?;
+        serde_json::to_value(table).with_context(|| format!("{} is no configuration", path.display()))
+    }
+}
+
+fn read(path: &Path) -> Result<String> {
+    std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
+}

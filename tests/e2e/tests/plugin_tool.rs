@@ -1,0 +1,115 @@
+//! What a plugin's author has before any daemon sees the plugin: `davit plugin check`, `test` and `run`.
+
+use anyhow::{Context as _, Result, ensure};
+use davit_e2e::{Done, run};
+use davit_fixtures::daemon::programs;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+fn davit(words: &[&str], file: &Path, more: &[&str]) -> Result<Done> {
+    let mut davit = Command::new(programs().join("davit"));
+    davit.arg("plugin").args(words).arg(file).args(more);
+    run(davit, None)
+}
+
+/// The components that the build made of `plugins/*`.
+fn shipped() -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(programs().join("plugins"))? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|end| end == "wasm") {
+            found.push(path);
+        }
+    }
+    found.sort();
+    ensure!(found.len() >= 9, "the shipped plugins are not built");
+    Ok(found)
+}
+
+/// What a plugin wants in its section before it can work.
+fn config(dir: &Path, plugin: &Path) -> Result<PathBuf> {
+    let text = match plugin.file_stem().and_then(|s| s.to_str()) {
+        Some("deny-by-pattern") => "deny = [\"registry-0*\"]\n",
+        Some("image-policy") => "allow = [\"docker.io/*\", \"localhost:5000/*\"]\n",
+        Some("site-defaults") => "labels = { team = \"web\" }\nenv = { SITE = \"1\" }\n",
+        _ => "",
+    };
+    let path = dir.join("section.toml");
+    fs::write(&path, text)?;
+    Ok(path)
+}
+
+#[test]
+fn every_shipped_plugin_keeps_to_the_rules_of_its_kind() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    for plugin in shipped()? {
+        let section = config(dir.path(), &plugin)?;
+        let section = section.to_str().context("a path in UTF-8")?;
+        let done = davit(&["test"], &plugin, &["--config", section, "--requests", "20"])?;
+        ensure!(done.code == 0, "{}: {}{}", plugin.display(), done.stdout, done.stderr);
+        ensure!(done.stdout.contains(" passed, 0 failed"), "{}: {}", plugin.display(), done.stdout);
+    }
+    Ok(())
+}
+
+#[test]
+fn plans_are_kept_and_compared() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let plugin = programs().join("plugins/overlay.wasm");
+    let snapshot = dir.path().join("plans.json");
+    let more = ["--requests", "10", "--snapshot", snapshot.to_str().context("a path in UTF-8")?];
+    for _ in 0..2 {
+        let done = davit(&["test"], &plugin, &more)?;
+        ensure!(done.code == 0, "{done:?}");
+    }
+    let kept = fs::read_to_string(&snapshot)?;
+    fs::write(&snapshot, kept.replacen("overlay", "underlay", 1))?;
+    let done = davit(&["test"], &plugin, &more)?;
+    ensure!(done.code == 1 && done.stderr.contains("the plans are not those of"), "{done:?}");
+    Ok(())
+}
+
+#[test]
+fn an_author_sees_what_an_operator_would_be_asked() -> Result<()> {
+    let done = davit(&["check"], &programs().join("plugins/docker-config.wasm"), &[])?.success()?;
+    for said in
+        ["docker-config ", "registry-auth", "davit:registry-auth/authenticator@0.1.0", "http realm", "credentials"]
+    {
+        ensure!(done.stdout.contains(said), "{said} is not said: {}", done.stdout);
+    }
+    ensure!(!done.stdout.contains("warning:"), "a shipped plugin leaves doubts: {}", done.stdout);
+    Ok(())
+}
+
+#[test]
+fn one_call_is_made_of_a_file_and_answered_with_its_log_and_time() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let request = dir.path().join("request.json");
+    let chain = format!(r#"[{{"chain_id": "{}", "place": null}}]"#, "a".repeat(64));
+    fs::write(&request, format!(r#"{{"kind": "storage", "call": "prepare-layer", "chain": {chain}}}"#))?;
+    let words = ["--request", request.to_str().context("a path in UTF-8")?];
+    let done = davit(&["run"], &programs().join("plugins/overlay.wasm"), &words)?.success()?;
+    let answer: serde_json::Value = serde_json::from_str(&done.stdout)?;
+    ensure!(answer.pointer("/layer/into").is_some(), "{answer}");
+    ensure!(done.stderr.contains("prepare-layer took "), "{done:?}");
+    // A plugin of another kind says so.
+    let done = davit(&["run"], &programs().join("plugins/bridge.wasm"), &words)?;
+    ensure!(done.code == 1 && done.stderr.contains("it is not of kind storage"), "{done:?}");
+    Ok(())
+}
+
+#[test]
+fn what_is_no_plugin_is_said_in_one_line() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let file = dir.path().join("not-a-plugin.wasm");
+    fs::write(&file, "hello")?;
+    for verb in ["check", "test"] {
+        let done = davit(&[verb], &file, &[])?;
+        ensure!(done.code == 1 && done.stdout.is_empty() && done.stderr.trim().lines().count() == 1, "{done:?}");
+        ensure!(done.stderr.contains("not-a-plugin"), "{done:?}");
+    }
+    Ok(())
+}
