@@ -1,4 +1,5 @@
 //! What changes a container that is there: pause, stats, limits, names; with the docker command line and with ours.
+#![allow(clippy::print_stderr, reason = "what is skipped is said")]
 
 use anyhow::Result;
 use davit_e2e::{Done, World, run};
@@ -11,7 +12,7 @@ const LOOP: &str = "trap 'exit 0' TERM; i=0; while :; do i=$((i+1)); echo $i; sl
 fn clients(world: &World) -> Vec<Command> {
     let docker = Command::new("docker").arg("--version").output().is_ok_and(|o| o.status.success());
     if !docker {
-        println!("without the docker command line, which is not installed");
+        eprintln!("without the docker command line, which is not installed");
     }
     let mut all = vec![world.daemon.davit()];
     all.extend(docker.then(|| world.daemon.docker()));
