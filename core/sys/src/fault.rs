@@ -30,19 +30,20 @@ mod armed {
     /// A place where a test may end this process.
     pub fn point(name: &str) {
         static FILE: OnceLock<Option<PathBuf>> = OnceLock::new();
-        static PASSED: Mutex<u64> = Mutex::new(0);
+        // What armed, and how many points were passed since.
+        static PASSED: Mutex<(String, u64)> = Mutex::new((String::new(), 0));
         let Some(file) = FILE.get_or_init(|| std::env::var_os("DAVIT_FAULT_FILE").map(PathBuf::from)) else { return };
         let mut passed = PASSED.lock().unwrap_or_else(PoisonError::into_inner);
-        let armed = std::fs::read_to_string(file).ok().and_then(|text| text.trim().parse::<u64>().ok());
-        let Some(last) = armed else {
-            *passed = 0;
-            return;
-        };
-        *passed += 1;
+        let text = std::fs::read_to_string(file).unwrap_or_default();
+        if passed.0 != text {
+            *passed = (text, 0);
+        }
+        let Ok(last) = passed.0.trim().parse::<u64>() else { return };
+        passed.1 += 1;
         let told = OpenOptions::new().create(true).append(true).open(file.with_extension("passed"));
         // A test that cannot be told finds too few names, and fails for that.
         let _ = told.and_then(|mut beside| writeln!(beside, "{name}"));
-        if *passed == last {
+        if passed.1 == last {
             let _ = kill(Pid::this(), Signal::SIGKILL);
             std::process::abort();
         }
