@@ -52,7 +52,9 @@ fn malformed_flags_and_names_are_refused_before_anything_is_made() -> Result<()>
         let done = world.davit(&args)?;
         assert_eq!(done.code, *code, "{args:?}: {}", done.stderr);
         assert!(done.stderr.contains(line), "{args:?}: {}", done.stderr);
-        assert_eq!(done.stderr.trim_end().lines().count(), 1, "one line: {args:?}: {}", done.stderr);
+        // What to do next stands beneath, indented.
+        let lines = done.stderr.lines().filter(|line| !line.is_empty() && !line.starts_with("  "));
+        assert_eq!(lines.count(), 1, "one line: {args:?}: {}", done.stderr);
         nothing_is_left(&world, &images)?;
     }
     world.daemon.finish()
@@ -117,7 +119,7 @@ fn a_layer_that_is_not_what_its_digest_says_is_refused_and_nothing_of_it_is_kept
         std::fs::write(&layer, &altered)?;
         let done = world.davit(&["pull", "IMAGE"])?;
         assert_eq!(done.code, 1, "{done:?}");
-        assert!(done.stderr.contains("test/busybox:1"), "it names the image: {done:?}");
+        assert!(done.stderr.contains("/test/busybox"), "it names the image: {done:?}");
         nothing_is_left(&world, "")?;
     }
     std::fs::write(&layer, &whole)?;
