@@ -217,19 +217,24 @@ impl Engine {
             }
         }
         let removed = self.inner.store.remove_image(&id, |_| None).await.map_err(store_error)?;
-        let drivers = self.inner.policy().storage.clone();
-        let freed = match self.inner.store.collect(&drivers.into_values().collect::<Vec<_>>()).await {
-            Ok(collected) => collected.bytes,
-            // The record is gone; what could not be swept now is swept with the next removal or start.
-            Err(e) => {
-                tracing::warn!(image = %id, "collecting what the image left: {e}");
-                0
-            }
-        };
+        let freed = self.collect().await;
         self.publish("image.delete", &id.to_string(), BTreeMap::from([("name".to_owned(), id.to_string())]));
         let untagged = removed.untagged.iter().map(|r| Removed::Untagged(r.familiar()));
         let deleted = removed.deleted.iter().map(|d| Removed::Deleted(d.to_string()));
         Ok((untagged.chain(deleted).collect(), freed))
+    }
+
+    /// Sweeps what no record and no lease names; answers the bytes that this freed.
+    pub(crate) async fn collect(&self) -> u64 {
+        let drivers = self.inner.policy().storage.clone();
+        match self.inner.store.collect(&drivers.into_values().collect::<Vec<_>>()).await {
+            Ok(collected) => collected.bytes,
+            // The records are gone; what could not be swept now is swept with the next removal or start.
+            Err(e) => {
+                tracing::warn!("collecting what nothing names: {e}");
+                0
+            }
+        }
     }
 
     /// A container of the image, and whether it runs.

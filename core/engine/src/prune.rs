@@ -41,7 +41,8 @@ impl Engine {
         Ok(pruned)
     }
 
-    /// Removes images: those without a name, or with `all` every one that no container uses.
+    /// Removes images: those without a name, or with `all` every one that no container uses; and what pulls that were
+    /// interrupted have kept for their next try.
     pub async fn images_prune(
         &self,
         caller: &Caller,
@@ -62,6 +63,8 @@ impl Engine {
                 }
             }
         }
+        self.inner.store.end_abandoned_leases().await.map_err(store_error)?;
+        pruned.bytes += self.collect().await;
         self.publish_prune("image.prune", pruned.bytes);
         Ok(pruned)
     }

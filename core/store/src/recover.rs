@@ -6,7 +6,7 @@ use crate::{
     dirs,
     error::{Result, StoreError},
     layer::forget_undurable,
-    lease::now,
+    lease::{now, shown},
     steps::{Body, KIND, undo_entry},
     store::Store,
 };
@@ -46,13 +46,13 @@ impl Store {
             self.remove_root(&container).await?;
             found.undone.push(format!("root:{container}"));
         }
-        let (expired, inherited) = (now(), self.0.inherited);
+        let (expired, held) = (now(), shown(&self.0.leases));
         let end = move |c: &rusqlite::Connection| {
             // Blobs are worth keeping for the next try; layers alone belonged to work that nobody resumes.
             c.execute(
-                "DELETE FROM lease WHERE expires <= ?1 OR (id <= ?2 AND NOT EXISTS
+                "DELETE FROM lease WHERE expires <= ?1 OR (id NOT IN (SELECT value FROM json_each(?2)) AND NOT EXISTS
                  (SELECT 1 FROM leased WHERE leased.lease = lease.id AND object LIKE 'blob:%'))",
-                [expired, inherited],
+                rusqlite::params![expired, held],
             )?;
             // A layer's record goes before its places do.
             c.execute(

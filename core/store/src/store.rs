@@ -5,7 +5,7 @@ use crate::{
     blob::{BlobWriter, Blobs},
     db::{Component, Db, SqlJournal},
     error::{IoContext, Result, StoreError},
-    lease::Lease,
+    lease::{Held, Lease},
     unpack::Limits,
 };
 use davit_model::{digest::Digest, storage::StorageDriver};
@@ -30,8 +30,8 @@ pub(crate) struct Inner {
     pub(crate) db: Db,
     pub(crate) blobs: Blobs,
     pub(crate) limits: Limits,
-    /// Leases up to this one are those of daemons before.
-    pub(crate) inherited: i64,
+    /// The leases that somebody holds; all others are left from work that was interrupted.
+    pub(crate) leases: Held,
     areas: Mutex<HashMap<String, Area>>,
     locks: Mutex<HashMap<String, Weak<tokio::sync::Mutex<()>>>>,
     /// Held shared while a lease grows, alone while blobs are swept. Never over a driver's call.
@@ -65,15 +65,13 @@ impl Store {
         }
         let db = Db::open(&root.join("davit.db"), &[COMPONENT])?;
         let blobs = Blobs::open(&fd)?;
-        let last = "SELECT coalesce(max(id), 0) FROM lease";
-        let inherited = db.read_blocking(|c| Ok::<_, StoreError>(c.query_row(last, [], |r| r.get(0))?))?;
         Ok(Self(Arc::new(Inner {
             root: fd,
             path: root.to_owned(),
             db,
             blobs,
             limits,
-            inherited,
+            leases: Held::default(),
             areas: Mutex::default(),
             locks: Mutex::default(),
             collecting: tokio::sync::RwLock::new(()),

@@ -43,7 +43,7 @@ impl World {
     fn refused(&self, done: &Done, code: i32) -> Result<()> {
         ensure!(done.code == code, "{done:?}");
         let line = done.stderr.lines().last().context("it says nothing")?;
-        ensure!(line.to_lowercase().contains("no space left on device"), "{line}");
+        ensure!(line.to_lowercase().contains("no space left on"), "{line}");
         ensure!(self.davit(&["ps", "-aq"])?.success()?.out().is_empty(), "a container is left");
         Ok(())
     }

@@ -28,7 +28,7 @@ use std::{
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum DbError {
     /// The disk is full.
-    #[error("no space left on the file system of the database")]
+    #[error("no space left on the file system of the database; free some space and try again")]
     Full,
     /// SQLite failed.
     #[error("database: {0}")]
