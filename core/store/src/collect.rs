@@ -161,6 +161,10 @@ impl Store {
                     Err(e) => done.errors.push(e),
                 }
             }
+            match blobs.sweep_parts(&marked.blobs) {
+                Ok(bytes) => done.bytes += bytes,
+                Err(e) => done.errors.push(e),
+            }
             Ok(done)
         };
         tokio::task::spawn_blocking(sweep).await.map_err(StoreError::join)?

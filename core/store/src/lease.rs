@@ -153,4 +153,21 @@ mod tests {
         store.end_abandoned_leases().await.unwrap();
         assert_eq!(leased(&store), 0);
     }
+
+    #[tokio::test]
+    async fn half_a_blob_goes_with_its_lease_and_one_in_flight_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        let parts = || std::fs::read_dir(dir.path().join("content/ingest")).unwrap().count();
+        let lease = store.lease("pull a").await.unwrap();
+        let mut writer = store.write_blob(&lease, &Digest::sha256(&[7; 32]), None).await.unwrap().unwrap();
+        writer.write(b"the first half").unwrap();
+        assert_eq!(store.collect(&[]).await.unwrap().bytes, 0, "it is in flight");
+        drop((writer, lease));
+        assert_eq!(store.collect(&[]).await.unwrap().bytes, 0, "it is kept for the next try");
+        assert_eq!(parts(), 1);
+        store.end_abandoned_leases().await.unwrap();
+        assert_eq!(store.collect(&[]).await.unwrap().bytes, 14);
+        assert_eq!(parts(), 0);
+    }
 }

@@ -10,7 +10,7 @@ use crate::error::{IoContext, Result, StoreError};
 use davit_model::digest::{Algorithm, Digest};
 use rustix::fs::{AtFlags, Mode, OFlags};
 use sha2::{Digest as _, Sha256};
-use std::{fs::File, io::Read, os::fd::OwnedFd, sync::Arc};
+use std::{collections::BTreeSet, fs::File, io::Read, os::fd::OwnedFd, sync::Arc};
 
 /// The blobs of a data root; cheap to clone. All calls block on the disk.
 #[derive(Clone, Debug)]
@@ -117,6 +117,21 @@ impl Blobs {
             }
         }
         Ok(found)
+    }
+
+    /// Removes what is left of transfers that nobody goes on with, but for those in `keep`; answers the bytes freed.
+    pub(crate) fn sweep_parts(&self, keep: &BTreeSet<Digest>) -> Result<u64> {
+        let mut freed = 0;
+        for part in crate::dirs::names(&self.0.ingest)? {
+            let text = String::from_utf8_lossy(part.to_bytes()).into_owned();
+            let digest = text.strip_suffix(".part").and_then(|hex| format!("sha256:{hex}").parse::<Digest>().ok());
+            let Some(digest) = digest.filter(|digest| !keep.contains(digest)) else { continue };
+            // Held by the writer whose file it is: that one is in flight.
+            let Ok(writer) = self.writer(&digest, None) else { continue };
+            freed += writer.offset();
+            writer.abandon()?;
+        }
+        Ok(freed)
     }
 
     /// Reads a blob whole and compares its digest.
