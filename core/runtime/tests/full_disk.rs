@@ -4,6 +4,7 @@
 use davit_runtime::log::{Reader, Record, Stream, Writer};
 use std::{
     fs::{self, File},
+    os::fd::AsFd,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -93,6 +94,32 @@ fn a_disk_that_stays_full_to_the_end_gives_a_record_up_for_the_notice() {
     let kept: usize = told.iter().filter(|r| r.stream == Stream::Stdout).map(|r| r.payload.len()).sum();
     let lost: usize = told.iter().filter(|r| r.stream == Stream::Stderr).map(|r| count(&r.payload)).sum();
     assert_eq!(kept + lost, 2000 * 1000, "every byte is there or counted");
+}
+
+#[test]
+fn a_pipe_is_emptied_on_a_full_disk_and_what_it_held_is_there_or_counted() {
+    let disk = Small::mount();
+    let path = disk.at.join("log");
+    let mut writer = log_at(&path);
+    let (from, mut to) = std::io::pipe().unwrap();
+    rustix::io::ioctl_fionbio(&from, true).unwrap();
+    let mut ballast = None;
+    for round in 0..200 {
+        match round {
+            20 => ballast = Some(disk.fill()),
+            150 => fs::remove_file(ballast.take().unwrap()).unwrap(),
+            _ => {}
+        }
+        // More than the pipe holds, were it not emptied.
+        std::io::Write::write_all(&mut to, &[b'x'; 10_001]).unwrap();
+        while writer.take(from.as_fd(), Stream::Stdout) {}
+    }
+    writer.finish();
+    let told = records(&path);
+    let kept: usize = told.iter().filter(|r| r.stream == Stream::Stdout).map(|r| r.payload.len()).sum();
+    let lost: usize = told.iter().filter(|r| r.stream == Stream::Stderr).map(|r| count(&r.payload)).sum();
+    assert!(lost > 0, "the disk was never full");
+    assert_eq!(kept + lost, 200 * 10_001, "every byte is there or counted");
 }
 
 /// The bytes that a notice counts.

@@ -36,7 +36,7 @@ pub struct StartRequest<'a> {
     pub spec: &'a LaunchSpec,
     /// Its run directory: FIFOs, control socket, records.
     pub run_dir: BorrowedFd<'a>,
-    /// Its log, open for reading and appending.
+    /// Its log, open for reading and writing.
     pub log: BorrowedFd<'a>,
     /// The storage driver's area, where the root is made of names in it.
     pub area: Option<BorrowedFd<'a>>,
@@ -68,7 +68,7 @@ pub struct ExecRequest<'a> {
 pub struct AdoptRequest<'a> {
     /// Its run directory.
     pub run_dir: BorrowedFd<'a>,
-    /// Its log, open for reading and appending.
+    /// Its log, open for reading and writing.
     pub log: BorrowedFd<'a>,
     /// Its first process.
     pub init: InitRecord,

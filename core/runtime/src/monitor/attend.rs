@@ -8,7 +8,6 @@ use crate::record::{self, ExitRecord};
 use crate::report::{Answer, Ask, Report};
 use crate::socket;
 use rustix::event::{PollFd, PollFlags, Timespec};
-use rustix::io::Errno;
 use rustix::process::{WaitId, WaitIdOptions};
 use rustix::termios::Winsize;
 use std::io;
@@ -157,13 +156,13 @@ impl Attended {
             Stream::Stderr => &self.ends.stderr,
         };
         if let Some(fd) = end {
-            copy_piece(fd.as_fd(), &mut self.log, stream);
+            self.log.take(fd.as_fd(), stream);
         }
     }
 
     fn copy_terminal(&mut self) {
         if let Some(master) = &self.terminal
-            && !copy_piece(master.as_fd(), &mut self.log, Stream::Stdout)
+            && !self.log.copy(master.as_fd(), Stream::Stdout)
         {
             // EIO also stands for "nobody has it open just now"; the process's end is what ends the container.
             self.drop_terminal_output();
@@ -184,13 +183,13 @@ impl Attended {
                 Stream::Stderr => self.ends.stderr.take(),
             };
             if let Some(fd) = end {
-                while copy_piece(fd.as_fd(), &mut self.log, stream) {}
+                while self.log.take(fd.as_fd(), stream) {}
             }
         }
         if let Some(master) = self.terminal.take() {
             let flags = rustix::fs::fcntl_getfl(&master)?;
             rustix::fs::fcntl_setfl(&master, flags | rustix::fs::OFlags::NONBLOCK)?;
-            while copy_piece(master.as_fd(), &mut self.log, Stream::Stdout) {}
+            while self.log.copy(master.as_fd(), Stream::Stdout) {}
         }
         self.log.finish();
         let record = if self.adopted { self.status_of_orphan() } else { self.reap()? };
@@ -245,20 +244,5 @@ impl Attended {
     fn with_terminal(&self, run: impl FnOnce(&OwnedFd) -> io::Result<()>) -> Answer {
         let Some(terminal) = &self.terminal else { return Answer::Error("the container has no terminal".into()) };
         run(terminal).map_or_else(|e| Answer::Error(crate::failure::reason(&e)), |()| Answer::Done)
-    }
-}
-
-/// Reads one piece and logs it; no: there is nothing (left) to read. What a full disk does not take is counted and told of
-/// in the log, and the container runs on.
-fn copy_piece(from: BorrowedFd<'_>, log: &mut log::Writer, stream: Stream) -> bool {
-    let mut buffer = [0; log::MAX_PAYLOAD];
-    match rustix::io::read(from, &mut buffer) {
-        Ok(0) | Err(Errno::IO | Errno::AGAIN) => false,
-        Err(Errno::INTR) => true,
-        Ok(n) => {
-            log.keep(stream, buffer.get(..n).unwrap_or_default());
-            true
-        }
-        Err(_) => false,
     }
 }
