@@ -106,6 +106,7 @@ fn what_waits_in_a_pipe_is_moved_by_the_kernel_on_a_disk_and_in_memory() {
         let file = tempfile::NamedTempFile::new_in(&folder).unwrap();
         let mut writer = Writer::new(file.reopen().unwrap()).unwrap();
         let (from, mut to) = io::pipe().unwrap();
+        rustix::io::ioctl_fionbio(&from, true).unwrap();
         let mut expected = Vec::new();
         // Over several blocks, in pieces that do not fit into pages.
         for n in 0..3000_u32 {
