@@ -122,6 +122,25 @@ fn where_no_monitor_came_back_the_launcher_records_the_end() {
 }
 
 #[test]
+fn what_a_container_wrote_at_its_end_is_logged_where_no_monitor_came_to_read_it() {
+    let bundle = Bundle::new("sleep 0.3; echo last; echo word >&2; exit 6");
+    let launcher = launcher();
+    let started = Started::start(&launcher, &bundle.launch_spec(PLAIN), None).unwrap();
+    let monitor = started.parent();
+    kill(monitor, Signal::STOP);
+    let stat = format!("/proc/{}/stat", started.pid);
+    eventually("the container has ended", || std::fs::read_to_string(&stat).unwrap().contains(") Z "));
+    assert_eq!(started.output(), "");
+    kill(monitor, Signal::KILL);
+    let mut record = None;
+    eventually("the launcher writes a record", || {
+        record = ExitRecord::read(started.run_dir.as_fd()).unwrap();
+        record.is_some()
+    });
+    assert_eq!((record.unwrap().status, started.output().as_str()), (6, "last\nword\n"));
+}
+
+#[test]
 fn a_killed_launcher_takes_no_container_with_it() {
     let bundle = Bundle::new("sleep 0.3; echo alive; exit 8");
     let launcher = launcher();

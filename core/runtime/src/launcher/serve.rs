@@ -1,5 +1,6 @@
 //! The launcher's loop: fork a monitor for each request, reap what ends, and record what no monitor is left to record.
 
+use super::kept::Kept;
 use super::request::{HEAD, Request, Role};
 use crate::monitor;
 use crate::record::{self, ExitRecord, InitRecord};
@@ -22,6 +23,7 @@ struct Watched {
     /// The monitor, while it lives.
     monitor: Option<i32>,
     run_dir: OwnedFd,
+    output: Kept,
     /// The first process, once its monitor died.
     orphan: Option<i32>,
 }
@@ -77,17 +79,20 @@ impl Children {
         let Ok(request) = Request::decode(head.get(..length).unwrap_or_default(), fds) else { return true };
         let run_dir = request.fds.iter().find(|(role, _)| *role == Role::RunDir).map(|(_, fd)| fd.try_clone());
         let kind = request.head.kind;
+        let output = Kept::of(&request);
         match fork() {
             Ok(Cloned::Child) => monitor::start(request),
             Ok(Cloned::Parent { pid, .. }) => match run_dir {
                 Some(Ok(run_dir)) if kind == super::request::Kind::Start => {
-                    self.watched.push(Watched { monitor: Some(pid), run_dir, orphan: None });
+                    self.watched.push(Watched { monitor: Some(pid), run_dir, output, orphan: None });
                 }
                 Some(Ok(run_dir)) if kind == super::request::Kind::Adopt => {
                     let orphan = request.head.pid;
                     match self.watched.iter_mut().find(|w| w.orphan == Some(orphan)) {
                         Some(known) => known.monitor = Some(pid),
-                        None => self.watched.push(Watched { monitor: Some(pid), run_dir, orphan: Some(orphan) }),
+                        None => {
+                            self.watched.push(Watched { monitor: Some(pid), run_dir, output, orphan: Some(orphan) })
+                        }
                     }
                 }
                 _ => {
@@ -151,6 +156,9 @@ impl Children {
     /// Where an adopting monitor lives, it writes the record after the last output; otherwise it is written here.
     fn orphan_ended(&mut self, at: usize, record: ExitRecord) {
         let Some(watched) = self.watched.get_mut(at) else { return };
+        if watched.monitor.is_none() {
+            watched.output.log();
+        }
         let name = if watched.monitor.is_some() { record::ORPHAN_STATUS } else { record::EXIT };
         // A run directory that is gone needs no record.
         record.write(watched.run_dir.as_fd(), name).ok();

@@ -11,7 +11,7 @@ mod control;
 mod exec;
 mod spec;
 mod start;
-mod stdio;
+pub(crate) mod stdio;
 
 pub(crate) use control::address;
 pub use spec::ExecSpec;

@@ -40,11 +40,11 @@ fn make(request: &mut Request, report: &OwnedFd) -> Result<Attended, Failure> {
     let log = log::Writer::new(File::from(log)).map_err(io(Stage::Streams, "take the log over"))?;
 
     let (ends, given) = match request.head.streams {
-        StreamKind::Fifos => stdio::make(run_dir.as_fd(), false),
-        StreamKind::FifosWithStdin => stdio::make(run_dir.as_fd(), true),
+        StreamKind::Fifos => stdio::open_all(run_dir.as_fd(), false),
+        StreamKind::FifosWithStdin => stdio::open_all(run_dir.as_fd(), true),
         StreamKind::Terminal | StreamKind::Given => Ok((stdio::Ends::default(), request.take_all(Role::Stdio))),
     }
-    .map_err(io(Stage::Streams, "make FIFOs in the run directory"))?;
+    .map_err(io(Stage::Streams, "open FIFOs in the run directory"))?;
     let (channel, init_end) = Channel::pair().map_err(io(Stage::Clone, "make a socket pair"))?;
     let group = request.take(Role::CgroupV2);
 

@@ -1,6 +1,7 @@
 //! FIFOs in the run directory. The container gets output FIFOs open for reading *and* writing, so that it never sees a
 //! broken pipe, and a new monitor can open them again; of `stdin` the monitor keeps a write end.
 
+use crate::log::Stream;
 use rustix::fs::{Mode, OFlags};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -18,11 +19,19 @@ pub(super) struct Ends {
     pub(super) stderr: Option<OwnedFd>,
 }
 
-/// Makes the FIFOs anew; the answer: the monitor's ends, and what the container gets as 0, 1 and 2.
-pub(super) fn make(run_dir: BorrowedFd<'_>, stdin: bool) -> io::Result<(Ends, Vec<OwnedFd>)> {
+/// Makes the FIFOs anew.
+pub(crate) fn make(run_dir: BorrowedFd<'_>, stdin: bool) -> io::Result<()> {
+    if stdin {
+        fifo(run_dir, STDIN)?;
+    }
+    fifo(run_dir, STDOUT)?;
+    fifo(run_dir, STDERR)
+}
+
+/// Opens them for a container that starts; the answer: the monitor's ends, and what the container gets as 0, 1 and 2.
+pub(super) fn open_all(run_dir: BorrowedFd<'_>, stdin: bool) -> io::Result<(Ends, Vec<OwnedFd>)> {
     let mut ends = Ends::default();
     let input = if stdin {
-        fifo(run_dir, STDIN)?;
         let read = open(run_dir, STDIN, OFlags::RDONLY | OFlags::NONBLOCK)?;
         ends.stdin = Some(open(run_dir, STDIN, OFlags::WRONLY)?);
         rustix::fs::fcntl_setfl(&read, OFlags::empty())?;
@@ -32,11 +41,17 @@ pub(super) fn make(run_dir: BorrowedFd<'_>, stdin: bool) -> io::Result<(Ends, Ve
     };
     let mut given = vec![input];
     for (name, end) in [(STDOUT, &mut ends.stdout), (STDERR, &mut ends.stderr)] {
-        fifo(run_dir, name)?;
         *end = Some(open(run_dir, name, OFlags::RDONLY | OFlags::NONBLOCK)?);
         given.push(open(run_dir, name, OFlags::RDWR)?);
     }
     Ok((ends, given))
+}
+
+/// The output FIFOs that there are, open for reading.
+pub(crate) fn outputs(run_dir: BorrowedFd<'_>) -> Vec<(Stream, OwnedFd)> {
+    let names = [(Stream::Stdout, STDOUT), (Stream::Stderr, STDERR)];
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK;
+    names.into_iter().filter_map(|(stream, name)| Some((stream, open(run_dir, name, flags).ok()?))).collect()
 }
 
 /// Opens what there is, after another monitor died. The read ends are opened first: they do not wait for writers.
