@@ -93,6 +93,10 @@ impl Engine {
         let store = tokio::task::spawn_blocking(move || Store::open(&root)).await;
         let store =
             store.map_err(|e| EngineError::internal("opening the store", e))?.map_err(crate::images::store_error)?;
+        // Nobody else is on these roots now.
+        let zones = options.exec_root.join("zones");
+        davit_runtime::names::Zone::clear_unfinished(&zones)
+            .map_err(|e| EngineError::internal(&format!("clearing {}", zones.display()), e))?;
         let db = store.db().clone();
         db.migrate(tables::COMPONENT).await.map_err(tables::db_error)?;
         let instance = tables::fact(&db, "instance", || random().map(|b| hex(&b[..3])).unwrap_or_default()).await?;

@@ -70,6 +70,16 @@ fn names_and_addresses_of_the_zone_are_answered() {
 }
 
 #[test]
+fn what_a_killed_writer_left_beside_the_zones_is_cleared_and_zones_stay() {
+    let dir = tempfile::tempdir().unwrap();
+    web().write(dir.path(), "net").unwrap();
+    std::fs::write(dir.path().join(".net.1"), "{").unwrap();
+    Zone::clear_unfinished(dir.path()).unwrap();
+    let left: Vec<_> = std::fs::read_dir(dir.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert_eq!(left, ["net.zone"]);
+}
+
+#[test]
 fn what_the_zone_does_not_know_is_forwarded_or_does_not_exist() {
     let other = ask(1, "example.org.", RecordType::A);
     assert_eq!(decide(&web(), &other, true, 0), Decision::Forward);

@@ -38,6 +38,17 @@ impl Zone {
         done
     }
 
+    /// Removes what writers that were killed have left beside the zones; for when nobody writes.
+    pub fn clear_unfinished(zones: &Path) -> io::Result<()> {
+        for entry in fs::read_dir(zones)? {
+            let entry = entry?;
+            if entry.file_name().as_encoded_bytes().starts_with(b".") {
+                fs::remove_file(entry.path())?;
+            }
+        }
+        Ok(())
+    }
+
     /// Removes a network's zone; fine where there is none.
     pub fn remove(zones: &Path, network: &str) -> io::Result<()> {
         match fs::remove_file(zones.join(file_name(network)?)) {
