@@ -141,22 +141,6 @@ fn what_a_container_wrote_at_its_end_is_logged_where_no_monitor_came_to_read_it(
 }
 
 #[test]
-fn a_container_that_closes_its_output_lets_the_monitor_sleep() {
-    let bundle = Bundle::new("echo out; exec >/dev/null 2>&1; sleep 1.5");
-    let launcher = launcher();
-    let started = Started::start(&launcher, &bundle.launch_spec(PLAIN), None).unwrap();
-    let stat = format!("/proc/{}/stat", started.parent());
-    std::thread::sleep(std::time::Duration::from_secs(1));
-    let stat = std::fs::read_to_string(stat).unwrap();
-    // Fields 14 and 15 (proc_pid_stat(5)): its time in programs and in the kernel, in hundredths of a second.
-    let times = stat.rsplit_once(')').unwrap().1.split_whitespace().skip(11).take(2);
-    let ticks: u32 = times.map(|t| t.parse::<u32>().unwrap()).sum();
-    assert!(ticks < 20, "{ticks} of 100 ticks");
-    assert_eq!(started.exit().status, 0);
-    assert_eq!(started.output(), "out\n");
-}
-
-#[test]
 fn a_killed_launcher_takes_no_container_with_it() {
     let bundle = Bundle::new("sleep 0.3; echo alive; exit 8");
     let launcher = launcher();

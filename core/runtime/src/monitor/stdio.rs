@@ -1,6 +1,5 @@
 //! FIFOs in the run directory. The container gets output FIFOs open for reading *and* writing, so that it never sees a
-//! broken pipe, and a new monitor can open them again; of `stdin` the monitor keeps a write end. The monitor's own ends are
-//! of both kinds, too: where a container has closed all of its ends, poll would answer "hung up" again and again.
+//! broken pipe, and a new monitor can open them again; of `stdin` the monitor keeps a write end.
 
 use crate::log::Stream;
 use rustix::fs::{Mode, OFlags};
@@ -42,7 +41,7 @@ pub(super) fn open_all(run_dir: BorrowedFd<'_>, stdin: bool) -> io::Result<(Ends
     };
     let mut given = vec![input];
     for (name, end) in [(STDOUT, &mut ends.stdout), (STDERR, &mut ends.stderr)] {
-        *end = Some(open(run_dir, name, OFlags::RDWR | OFlags::NONBLOCK)?);
+        *end = Some(open(run_dir, name, OFlags::RDONLY | OFlags::NONBLOCK)?);
         given.push(open(run_dir, name, OFlags::RDWR)?);
     }
     Ok((ends, given))
@@ -65,8 +64,8 @@ pub(super) fn reopen(run_dir: BorrowedFd<'_>) -> io::Result<Ends> {
     };
     Ok(Ends {
         stdin: there(STDIN, OFlags::WRONLY | OFlags::NONBLOCK)?,
-        stdout: there(STDOUT, OFlags::RDWR | OFlags::NONBLOCK)?,
-        stderr: there(STDERR, OFlags::RDWR | OFlags::NONBLOCK)?,
+        stdout: there(STDOUT, OFlags::RDONLY | OFlags::NONBLOCK)?,
+        stderr: there(STDERR, OFlags::RDONLY | OFlags::NONBLOCK)?,
     })
 }
 
