@@ -13,6 +13,7 @@ use davit_sys::mount::{self, MountAttr};
 use nix::libc;
 use oci_spec::runtime::{Linux, LinuxNamespaceType, Mount};
 use rustix::mount::OpenTreeFlags;
+use std::cell::RefCell;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
@@ -22,8 +23,9 @@ use std::path::Path;
 struct Hierarchy {
     /// Its controllers, or `name=…`; empty: the unified one.
     name: String,
-    /// The container's group, to bind; none: a new mount shows it.
-    group: Option<OwnedFd>,
+    /// The container's group, to bind: a clone for each mount that is asked for, because kernels before 6.15 do not clone
+    /// what is not attached yet. None: a new mount shows it.
+    group: Option<RefCell<Vec<OwnedFd>>>,
 }
 
 /// What there is to be seen. Looked at while the host is still visible, and once the process is in its group.
@@ -50,7 +52,10 @@ impl CgroupView {
         }
         let failed = |e| Failure::new(Stage::Mount, format!("{what}: {}", chain(&e)));
         let groups = Hierarchies::detect().and_then(|all| all.own_groups()).map_err(failed)?;
-        let bound = groups.into_iter().map(|(name, dir)| Ok(Hierarchy { name, group: Some(clone(&dir)?) }));
+        let times = mounts.iter().filter(|mount| is_cgroup(mount)).count();
+        let clones = |dir| (0..times).map(|_| clone(&dir)).collect::<io::Result<_>>();
+        let bound =
+            groups.into_iter().map(|(name, dir)| Ok(Hierarchy { name, group: Some(RefCell::new(clones(dir)?)) }));
         bound.collect::<io::Result<_>>().map(Self).at(Stage::Mount, || "clone the container's control group")
     }
 
@@ -94,8 +99,7 @@ impl Hierarchy {
     /// A mount with these attributes, ready to be attached.
     fn open(&self, attributes: u64) -> io::Result<OwnedFd> {
         if let Some(group) = &self.group {
-            // A clone of the clone: several mounts may show one hierarchy.
-            let mount = clone(group)?;
+            let mount = group.borrow_mut().pop().ok_or(io::Error::from_raw_os_error(libc::ENODEV))?;
             let attr = MountAttr { set: attributes, clear: 0, propagation: libc::MS_PRIVATE };
             mount::set_attr(mount.as_fd(), false, attr)?;
             return Ok(mount);
