@@ -50,27 +50,22 @@ pub(crate) fn human_short(bytes: i64) -> String {
 
 /// A size with factors of 1024, as memory is counted: `1.5MiB`.
 pub(crate) fn binary(bytes: f64) -> String {
-    const UNITS: [&str; 6] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
-    let mut size = bytes.max(0.0);
-    let mut units = UNITS.iter();
-    let mut unit = units.next().copied().unwrap_or("B");
-    while size >= 1024.0 {
-        let Some(next) = units.next() else { break };
-        unit = next;
-        size /= 1024.0;
-    }
-    digits_of(size, 4, unit)
+    scaled(bytes, 1024.0, &["B", "KiB", "MiB", "GiB", "TiB", "PiB"], 4)
 }
 
 fn with_digits(bytes: i64, digits: usize) -> String {
-    const UNITS: [&str; 7] = ["B", "kB", "MB", "GB", "TB", "PB", "EB"];
-    let mut size = bytes.max(0) as f64;
-    let mut units = UNITS.iter();
+    scaled(bytes as f64, 1000.0, &["B", "kB", "MB", "GB", "TB", "PB", "EB"], digits)
+}
+
+/// A size in the largest unit that leaves at least one before the point; units go up by `factor`.
+fn scaled(bytes: f64, factor: f64, units: &[&str], digits: usize) -> String {
+    let mut size = bytes.max(0.0);
+    let mut units = units.iter();
     let mut unit = units.next().copied().unwrap_or("B");
-    while size >= 1000.0 {
+    while size >= factor {
         let Some(next) = units.next() else { break };
         unit = next;
-        size /= 1000.0;
+        size /= factor;
     }
     digits_of(size, digits, unit)
 }

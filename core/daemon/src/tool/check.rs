@@ -36,7 +36,7 @@ pub(super) async fn run(options: &Options) -> Result<ExitCode> {
         say(&text);
         return Ok(ExitCode::SUCCESS);
     }
-    let Manifest { plugin, needs, why, .. } = &info.manifest;
+    let Manifest { plugin, needs, .. } = &info.manifest;
     say(&format!("{} {}, {} KiB, {}", plugin.name, plugin.version, bench.size.div_ceil(1024), info.digest));
     say(&format!("kinds    {}", info.kinds.join(", ")));
     say(&format!("exports  {}", info.exports.join("\n         ")));
@@ -52,9 +52,8 @@ pub(super) async fn run(options: &Options) -> Result<ExitCode> {
         words => {
             say("asks     the operator for");
             for word in words {
-                let key = word.split(' ').next().unwrap_or_default();
-                let reason = why.get(key).or_else(|| why.get(&format!("{key}s")));
-                say(&format!("           {word}{}", reason.map_or_else(String::new, |text| format!(": {text}"))));
+                let because = reason(&info.manifest, word).map_or_else(String::new, |text| format!(": {text}"));
+                say(&format!("           {word}{because}"));
             }
         }
     }
@@ -87,11 +86,21 @@ fn doubts(info: &PluginInfo) -> Vec<String> {
         }
     }
     for word in needs.in_words() {
-        let key = word.split(' ').next().unwrap_or_default();
-        if !info.manifest.why.contains_key(key) && !info.manifest.why.contains_key(&format!("{key}s")) {
-            doubts.push(format!("[why] has no sentence for {key:?}, which an operator is to grant"));
+        if reason(&info.manifest, &word).is_none() {
+            doubts.push(format!("[why] has no sentence for {:?}, which an operator is to grant", key(&word)));
         }
     }
     doubts.dedup();
     doubts
+}
+
+/// The kind of right that a word of [`davit_plugin_host::Ask::in_words`] is about.
+fn key(word: &str) -> &str {
+    word.split(' ').next().unwrap_or_default()
+}
+
+/// The manifest's sentence for a right; its keys are plural where there can be several.
+fn reason<'a>(manifest: &'a Manifest, word: &str) -> Option<&'a str> {
+    let key = key(word);
+    manifest.why.get(key).or_else(|| manifest.why.get(&format!("{key}s"))).map(String::as_str)
 }
