@@ -154,24 +154,43 @@ fn a_killed_launcher_takes_no_container_with_it() {
 fn an_engine_that_goes_away_before_it_gave_leave_gets_no_container() {
     let bundle = Bundle::new("true");
     let launcher = launcher();
-    let dir = tempfile::tempdir().unwrap();
-    let (run_dir, log) = (File::open(dir.path()).unwrap(), tempfile::tempfile().unwrap());
-    let spec = bundle.launch_spec(PLAIN);
-    let reports = launcher
-        .start(&davit_runtime::launcher::client::StartRequest {
-            spec: &spec,
-            run_dir: run_dir.as_fd(),
-            log: log.as_fd(),
-            area: None,
-            netns: None,
-            cgroup: None,
-            seccomp: None,
-        })
-        .unwrap();
-    let Some((Report::Created { pid }, _)) = reports.next(bundle::SOON).unwrap() else { panic!("created comes first") };
+    let Started { reports, pid, .. } = Started::created(&launcher, &bundle.launch_spec(PLAIN));
     assert_eq!(reports.next(bundle::SOON).unwrap().unwrap().0, Report::Ready);
     drop(reports);
     eventually("the process is gone", || !std::path::Path::new(&format!("/proc/{pid}")).exists());
+}
+
+#[test]
+fn a_monitor_that_is_killed_before_leave_was_given_takes_the_start_with_it() {
+    let bundle = Bundle::new("true");
+    let launcher = launcher();
+    let created = Started::created(&launcher, &bundle.launch_spec(PLAIN));
+    let monitor = created.parent();
+    kill(monitor, Signal::STOP);
+    let children = format!("/proc/{0}/task/{0}/children", monitor);
+    assert_eq!(std::fs::read_to_string(children).unwrap().trim(), created.pid.to_string());
+    // By then the process has prepared itself, told that to a monitor that does not listen, and waits.
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    kill(monitor, Signal::KILL);
+    let said = std::iter::from_fn(|| created.reports.next(bundle::SOON).unwrap().map(|(report, _)| report));
+    assert!(said.take(2).all(|report| report == Report::Ready), "and then the end");
+    eventually("the process is gone", || !std::path::Path::new(&format!("/proc/{}", created.pid)).exists());
+}
+
+#[test]
+fn a_container_that_closes_its_output_lets_the_monitor_sleep() {
+    let bundle = Bundle::new("echo out; exec >/dev/null 2>&1; sleep 1.5");
+    let launcher = launcher();
+    let started = Started::start(&launcher, &bundle.launch_spec(PLAIN), None).unwrap();
+    let stat = format!("/proc/{}/stat", started.parent());
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    let stat = std::fs::read_to_string(stat).unwrap();
+    // Fields 14 and 15 (proc_pid_stat(5)): its time in programs and in the kernel, in hundredths of a second.
+    let times = stat.rsplit_once(')').unwrap().1.split_whitespace().skip(11).take(2);
+    let ticks: u32 = times.map(|t| t.parse::<u32>().unwrap()).sum();
+    assert!(ticks < 20, "{ticks} of 100 ticks");
+    assert_eq!(started.exit().status, 0);
+    assert_eq!(started.output(), "out\n");
 }
 
 #[test]

@@ -48,7 +48,7 @@ impl Entry<'_> {
 
         channel.ready().at(Stage::Gate, || "report to the monitor")?;
         if let Some(gate) = gate {
-            wait(gate)?;
+            wait(gate, channel)?;
         }
 
         let umask = self.process.user().umask().unwrap_or(0o022);
@@ -122,12 +122,17 @@ fn own(stream: BorrowedFd<'_>, who: &Identity) -> std::io::Result<()> {
     }
 }
 
-/// Waits for one packet: leave to start.
-fn wait(gate: BorrowedFd<'_>) -> Result<(), Failure> {
+/// Waits for one packet: leave to start. The engine sees that a start has failed when nobody holds its socket any more, and
+/// this process holds it: without its monitor it ends at once.
+fn wait(gate: BorrowedFd<'_>, channel: &Channel) -> Result<(), Failure> {
     let deadline = Timespec { tv_sec: i64::try_from(GATE_DEADLINE.as_secs()).unwrap_or(i64::MAX), tv_nsec: 0 };
-    let mut poll = [PollFd::new(&gate, PollFlags::IN)];
+    // Nothing is ever sent to init on its channel: what it shows is that the other end is gone.
+    let mut poll = [PollFd::new(&gate, PollFlags::IN), PollFd::new(&channel.0, PollFlags::empty())];
     let ready = rustix::io::retry_on_intr(|| rustix::event::poll(&mut poll, Some(&deadline)))
         .at(Stage::Gate, || "wait for leave to start")?;
+    if !poll[1].revents().is_empty() {
+        return Err(Failure::new(Stage::Gate, "the monitor went away"));
+    }
     let mut byte = [0u8; 8];
     let got =
         if ready == 0 { 0 } else { rustix::io::read(gate, &mut byte).at(Stage::Gate, || "read leave to start")? };

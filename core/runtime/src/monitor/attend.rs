@@ -66,7 +66,7 @@ impl Attended {
             self.tell(&Report::Running, None);
         }
         loop {
-            for source in self.wait()? {
+            for (source, seen) in self.wait()? {
                 match source {
                     Source::Process => return self.end(),
                     Source::Channel => {
@@ -75,6 +75,9 @@ impl Attended {
                         }
                     }
                     Source::Report => self.report = None,
+                    // Empty, and nobody can write to it again: it would only wake this process, again and again.
+                    Source::Stdout if seen == PollFlags::HUP => self.ends.stdout = None,
+                    Source::Stderr if seen == PollFlags::HUP => self.ends.stderr = None,
                     Source::Stdout => self.copy(Stream::Stdout),
                     Source::Stderr => self.copy(Stream::Stderr),
                     Source::Terminal => self.copy_terminal(),
@@ -85,12 +88,13 @@ impl Attended {
         }
     }
 
-    /// Sleeps until something is there.
-    fn wait(&self) -> io::Result<Vec<Source>> {
+    /// Sleeps until something is there; the answer: where, and what.
+    fn wait(&self) -> io::Result<Vec<(Source, PollFlags)>> {
         let sources = self.sources();
         let mut polls: Vec<_> = sources.iter().map(|(_, fd, flags)| PollFd::from_borrowed_fd(*fd, *flags)).collect();
         rustix::io::retry_on_intr(|| rustix::event::poll(&mut polls, None))?;
-        Ok(sources.iter().zip(&polls).filter(|(_, p)| !p.revents().is_empty()).map(|((s, ..), _)| *s).collect())
+        let seen = sources.iter().zip(&polls).map(|((source, ..), poll)| (*source, poll.revents()));
+        Ok(seen.filter(|(_, seen)| !seen.is_empty()).collect())
     }
 
     /// What is waited for. The process's end comes last, so that what it wrote before is read first.

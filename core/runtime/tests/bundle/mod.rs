@@ -136,8 +136,31 @@ pub fn launcher() -> Launcher {
 }
 
 impl Started {
+    /// Asks for it; its process exists when this answers.
+    pub fn created(launcher: &Launcher, spec: &LaunchSpec) -> Self {
+        let mut created = Self::asked(launcher, spec, None);
+        let Some((Report::Created { pid }, _)) = created.reports.next(SOON).unwrap() else {
+            panic!("created comes first")
+        };
+        created.pid = pid;
+        created
+    }
+
     /// Starts it and waits until it runs, or answers the failure.
     pub fn start(launcher: &Launcher, spec: &LaunchSpec, area: Option<&Path>) -> Result<Self, Report> {
+        let mut started = Self::asked(launcher, spec, area);
+        loop {
+            match started.reports.next(SOON).unwrap().expect("the monitor says how it went") {
+                (Report::Created { pid }, _) => started.pid = pid,
+                (Report::Terminal, master) => started.terminal = master,
+                (Report::Ready, _) => started.reports.go().unwrap(),
+                (Report::Running, _) => return Ok(started),
+                (other, _) => return Err(other),
+            }
+        }
+    }
+
+    fn asked(launcher: &Launcher, spec: &LaunchSpec, area: Option<&Path>) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let run_dir: OwnedFd = File::open(dir.path()).unwrap().into();
         let log = open_log(dir.path());
@@ -153,16 +176,7 @@ impl Started {
                 seccomp: None,
             })
             .unwrap();
-        let mut started = Self { dir, run_dir, reports, pid: 0, terminal: None };
-        loop {
-            match started.reports.next(SOON).unwrap().expect("the monitor says how it went") {
-                (Report::Created { pid }, _) => started.pid = pid,
-                (Report::Terminal, master) => started.terminal = master,
-                (Report::Ready, _) => started.reports.go().unwrap(),
-                (Report::Running, _) => return Ok(started),
-                (other, _) => return Err(other),
-            }
-        }
+        Self { dir, run_dir, reports, pid: 0, terminal: None }
     }
 
     /// Waits for the end.
