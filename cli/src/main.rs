@@ -20,6 +20,7 @@ mod line;
 mod listing;
 mod printer;
 mod quantity;
+mod question;
 mod reference;
 mod session;
 mod signals;

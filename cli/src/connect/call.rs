@@ -98,6 +98,12 @@ impl Call {
         self.header("content-type", "application/json".to_owned())
     }
 
+    /// A body that is at hand.
+    pub(crate) fn bytes(mut self, body: Vec<u8>) -> Self {
+        self.body = Some(body);
+        self
+    }
+
     /// A body that is made while it is sent.
     pub(crate) fn upload(mut self, upload: Upload) -> Self {
         self.upload = Some(upload);

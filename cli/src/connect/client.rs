@@ -123,6 +123,12 @@ impl Client {
         serde_json::from_slice(&body).map_err(|e| Error::Answer { request: name(&call), reason: e.to_string() })
     }
 
+    /// Sends a request and reads the answer whole, whatever it is.
+    pub(crate) async fn bytes(&self, call: Call) -> Result<Bytes> {
+        let answer = self.send(call.clone()).await?;
+        self.whole(&call, answer).await
+    }
+
     /// Sends a request and hands each JSON line of its answer to `sink`, as it comes.
     pub(crate) async fn lines(&self, call: Call, mut sink: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
         let mut body = self.send(call.clone()).await?.into_body();

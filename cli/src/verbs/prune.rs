@@ -5,11 +5,10 @@ use crate::{
     answer::{items, number, text},
     connect::Call,
     context::Context,
-    error::{Error, Exit, Result},
-    quantity,
+    error::{Exit, Result},
+    quantity, question,
 };
 use serde_json::Value;
-use std::io::{BufRead as _, IsTerminal as _, Write as _};
 
 /// Remove all stopped containers
 #[derive(Debug, clap::Args)]
@@ -94,22 +93,11 @@ fn show<'a>(ctx: &Context, title: &str, gone: impl Iterator<Item = &'a str>, don
 }
 
 impl Common {
-    /// Whether the user means it. Nobody can be asked without a terminal: that is a no.
+    /// Whether the user means it.
     fn wanted(&self, warning: &str) -> Result<bool> {
         if self.force {
             return Ok(true);
         }
-        if !std::io::stdin().is_terminal() {
-            return Err(Error::usage(format!("{warning} Nobody can be asked without a terminal: say --force")));
-        }
-        let read = Error::io("read", "the answer");
-        let ask = || {
-            let mut out = std::io::stderr();
-            write!(out, "WARNING! {warning}\nAre you sure you want to continue? [y/N] ").and_then(|()| out.flush())?;
-            let mut answer = String::new();
-            std::io::stdin().lock().read_line(&mut answer).map(|_| answer)
-        };
-        let answer = ask().map_err(read)?;
-        Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+        question::yes(&format!("WARNING! {warning}\nAre you sure you want to continue?"), "--force")
     }
 }

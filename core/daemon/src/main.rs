@@ -1,12 +1,12 @@
 //! davitd: the one place that wires everything and knows how nothing works. Configuration in, plugins behind the
 //! engine's ports, the engine behind the API, signals out.
 
-mod compile;
 mod listen;
 mod options;
 mod pidfile;
 mod places;
 mod policy;
+mod role;
 mod services;
 mod tool;
 
@@ -20,7 +20,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 fn main() -> ExitCode {
-    if let Some(code) = compile::child().or_else(tool::chosen) {
+    if let Some(code) = role::child().or_else(tool::chosen) {
         return code;
     }
     let options = Options::parse();
@@ -53,9 +53,9 @@ fn run(options: &Options) -> Result<()> {
 }
 
 async fn validate(options: &Options, places: &Places) -> Result<()> {
-    let site = Site::read(&places.site_file)?;
+    let site = Arc::new(Site::read(&places.site_file)?);
     let loader = policy::Loader::new(options, places, Arc::new(davit_engine::Forgetful::default()))?;
-    loader.load(&site).await?;
+    loader.load(&site, Vec::new()).await?;
     tracing::info!("{}: configuration OK", places.site_file.display());
     Ok(())
 }

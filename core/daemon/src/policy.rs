@@ -10,52 +10,73 @@ use anyhow::{Context as _, Result};
 use async_trait::async_trait;
 use davit_engine::{
     EngineError, PluginState,
-    policy::{Hooked, LoadedPlugin, Pattern, Policy, PolicyLoader},
+    policy::{AskedRight, Calls, Hooked, Inspected, Installed, LoadedPlugin, LogLine, Pattern, Policy, PolicyLoader},
     site::{PluginSection, Site},
 };
 use davit_model::services::HostServices;
-use davit_plugin_host::{CompilerProgram, Grant, HostOptions, Plugin, PluginHost, Source};
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-    sync::Arc,
+use davit_plugin_host::{
+    Counter, Grant, LoadError, Source,
+    apart::{ApartHost, Remote},
 };
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
+use tokio::sync::broadcast;
 
 /// Loads what the site's file names.
 #[derive(Debug)]
 pub(crate) struct Loader {
-    host: PluginHost,
+    host: ApartHost,
     services: Arc<DaemonServices>,
     shipped: PathBuf,
+    /// By the names of the site's file, since the daemon started.
+    counters: Mutex<BTreeMap<String, Counter>>,
 }
 
 impl Loader {
     /// `state` keeps what plugins remember.
     pub(crate) fn new(options: &Options, places: &Places, state: Arc<dyn PluginState>) -> Result<Self> {
         let services = Arc::new(DaemonServices::new(state)?);
-        let mut host = HostOptions::new(options.data_root.join("plugins/compiled"), services.clone());
-        host.compiler =
-            Some(CompilerProgram { program: "/proc/self/exe".into(), arguments: vec![crate::compile::WORD.into()] });
-        let host = PluginHost::new(host).context("setting up the plugin host")?;
-        Ok(Self { host, services, shipped: places.plugins.clone() })
+        let host = ApartHost::new(&options.data_root.join("plugins/compiled"), crate::role::programs());
+        let host = host.context("setting up the plugin host")?;
+        Ok(Self { host, services, shipped: places.plugins.clone(), counters: Mutex::default() })
     }
 
-    /// What a plugin of the site's file is: where it is, what it may, what it is told.
-    fn found(&self, name: &str, section: &PluginSection) -> Result<Found, EngineError> {
-        let path = self.path(name, section);
+    /// What a plugin of the site's file is: its component, what it may, what it is told.
+    fn found(&self, name: &str, section: &PluginSection, installed: Option<Installed>) -> Result<Found, EngineError> {
         let invalid = |e: String| EngineError::invalid(format!("plugin {name}: {e}"));
-        if !path.exists() {
-            return Err(invalid(format!(
-                "there is no {}; build the shipped plugins with: cargo xtask build, or name a file with source = \"/…\"",
-                path.display()
-            )));
-        }
-        let grant = if section.grant.is_empty() {
-            Grant::beside(&path).map_err(invalid)?.unwrap_or_default()
-        } else {
-            Grant::from_table(&section.grant).map_err(invalid)?
+        // A source in the site's file is the site's last word; then what was installed; then what is shipped.
+        let found = match installed.filter(|_| section.source.is_none()) {
+            Some(plugin) if !plugin.enabled => {
+                return Err(invalid(format!("it is disabled; enable it with: davit plugin enable {name}")));
+            }
+            Some(plugin) => Found {
+                grant: granted(&plugin).map_err(invalid)?,
+                source: plugin.source,
+                component: Component::Bytes(plugin.component),
+            },
+            None => {
+                let path = self.path(name, section);
+                if !path.exists() {
+                    return Err(invalid(format!(
+                        "there is no {}; install one with: davit plugin install FILE|REF, name a file with source = \
+                         \"/…\", or build the shipped plugins with: cargo xtask build",
+                        path.display()
+                    )));
+                }
+                Found {
+                    grant: Grant::beside(&path).map_err(invalid)?.unwrap_or_default(),
+                    source: path.display().to_string(),
+                    component: Component::File(path),
+                }
+            }
         };
-        Ok(Found { settings: Settings::of(section.config.clone(), &grant), path, grant })
+        if section.grant.is_empty() {
+            return Ok(found);
+        }
+        Ok(Found { grant: Grant::from_table(&section.grant).map_err(invalid)?, ..found })
     }
 
     async fn load_one(
@@ -63,19 +84,36 @@ impl Loader {
         services: &Arc<dyn HostServices>,
         name: &str,
         found: &Found,
-    ) -> Result<(Arc<Plugin>, LoadedPlugin), EngineError> {
-        let plugin = self.host.load_with(services, name, Source::File(&found.path), &found.grant).await;
+    ) -> Result<(Arc<Remote>, LoadedPlugin), EngineError> {
+        let source = match &found.component {
+            Component::File(path) => Source::File(path),
+            Component::Bytes(bytes) => Source::Bytes(bytes),
+        };
+        let counter = self.counter(name);
+        let plugin = self.host.load(services, &counter, name, source, &found.grant).await;
         let plugin = plugin.map_err(|e| EngineError::invalid(e.to_string()))?;
+        plugin.wake().await?;
         let info = plugin.info();
         let loaded = LoadedPlugin {
             name: name.to_owned(),
             version: info.manifest.plugin.version.clone(),
             kinds: info.kinds.iter().map(|k| (*k).to_owned()).collect(),
             digest: info.digest.clone(),
-            source: found.path.display().to_string(),
-            grants: found.grant.rights.in_words(),
+            source: found.source.clone(),
+            asks: asked(&plugin),
+            grants: found.grant.in_words(),
         };
         Ok((plugin, loaded))
+    }
+
+    /// A plugin that is looked at, for no policy.
+    async fn alone(&self, name: &str, component: &[u8], grant: &Grant) -> Result<Arc<Remote>, LoadError> {
+        let services: Arc<dyn HostServices> = self.services.clone();
+        self.host.load(&services, &Counter::default(), name, Source::Bytes(component), grant).await
+    }
+
+    fn counter(&self, name: &str) -> Counter {
+        self.counters.lock().unwrap_or_else(PoisonError::into_inner).entry(name.to_owned()).or_default().clone()
     }
 
     /// A path as it stands; a bare name means a shipped component.
@@ -88,11 +126,25 @@ impl Loader {
     }
 }
 
-/// A plugin's file with its grant and settings, not yet loaded.
+/// A plugin with its grant, not yet loaded.
 struct Found {
-    path: PathBuf,
+    component: Component,
+    source: String,
     grant: Grant,
-    settings: Settings,
+}
+
+enum Component {
+    File(PathBuf),
+    Bytes(Vec<u8>),
+}
+
+fn granted(plugin: &Installed) -> Result<Grant, String> {
+    Grant::from_words(&plugin.digest.to_string(), plugin.granted.iter().map(String::as_str))
+}
+
+fn asked(plugin: &Remote) -> Vec<AskedRight> {
+    let explained = plugin.info().manifest.explained().into_iter();
+    explained.map(|e| AskedRight { right: e.right, means: e.means, why: e.why }).collect()
 }
 
 fn wanted<T>(name: &str, kind: &str, port: Option<T>) -> Result<T, EngineError> {
@@ -103,10 +155,14 @@ fn wanted<T>(name: &str, kind: &str, port: Option<T>) -> Result<T, EngineError> 
 
 #[async_trait]
 impl PolicyLoader for Loader {
-    async fn load(&self, site: &Site) -> Result<Policy, EngineError> {
-        let found = site.used().into_iter().map(|(name, section)| Ok((name, self.found(name, &section)?)));
-        let found: BTreeMap<&str, Found> = found.collect::<Result<_, EngineError>>()?;
-        let settings = found.iter().map(|(name, f)| ((*name).to_owned(), f.settings.clone())).collect();
+    async fn load(&self, site: &Arc<Site>, installed: Vec<Installed>) -> Result<Policy, EngineError> {
+        let mut installed: BTreeMap<String, Installed> = installed.into_iter().map(|i| (i.name.clone(), i)).collect();
+        let (mut found, mut settings) = (BTreeMap::new(), BTreeMap::new());
+        for (name, section) in site.used() {
+            let one = self.found(name, &section, installed.remove(name))?;
+            settings.insert(name.to_owned(), Settings::of(section.config, &one.grant));
+            found.insert(name, one);
+        }
         // Of this policy alone: a call in flight goes on with what its own policy was told.
         let services: Arc<dyn HostServices> = Arc::new(self.services.for_site(settings, &site.secrets));
         let mut loaded = BTreeMap::new();
@@ -114,6 +170,7 @@ impl PolicyLoader for Loader {
             default_storage: site.storage.driver.clone(),
             default_network: site.network.default.clone(),
             network_section: site.network.clone(),
+            site: site.clone(),
             ..Policy::default()
         };
         for (name, found) in &found {
@@ -139,5 +196,47 @@ impl PolicyLoader for Loader {
             policy.lifecycle.push(Hooked { policy: port, fail: rule.fail });
         }
         Ok(policy)
+    }
+
+    async fn inspect(&self, component: &[u8]) -> Result<Inspected, EngineError> {
+        let plugin = self.alone("component", component, &Grant::default()).await;
+        let plugin = plugin.map_err(|e| EngineError::invalid(e.to_string()))?;
+        plugin.wake().await?;
+        let info = plugin.info();
+        Ok(Inspected {
+            name: info.manifest.plugin.name.clone(),
+            version: info.manifest.plugin.version.clone(),
+            kinds: info.kinds.iter().map(|k| (*k).to_owned()).collect(),
+            exports: info.exports.clone(),
+            imports: info.imports.clone(),
+            asks: asked(&plugin),
+        })
+    }
+
+    async fn probe(&self, plugin: &Installed) -> Result<(), EngineError> {
+        let grant = granted(plugin).map_err(|e| EngineError::invalid(format!("plugin {}: {e}", plugin.name)))?;
+        let loaded = self.alone(&plugin.name, &plugin.component, &grant).await;
+        loaded.map_err(|e| EngineError::invalid(e.to_string()))?.wake().await?;
+        Ok(())
+    }
+
+    fn grant_in_words(&self, table: &toml::Table) -> Result<(BTreeSet<String>, Option<String>), EngineError> {
+        let grant = Grant::from_table(table).map_err(|e| EngineError::invalid(format!("the grant: {e}")))?;
+        Ok((grant.in_words().into_iter().collect(), grant.digest))
+    }
+
+    fn calls(&self, name: &str) -> Calls {
+        let counted = self.counter(name).read();
+        Calls {
+            answered: counted.answered,
+            refused: counted.refused,
+            failed: counted.trapped,
+            total: counted.total,
+            longest: counted.longest,
+        }
+    }
+
+    fn log(&self, name: &str) -> (Vec<LogLine>, broadcast::Receiver<LogLine>) {
+        self.services.logs().of(name)
     }
 }

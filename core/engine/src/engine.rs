@@ -67,6 +67,8 @@ pub(crate) struct Inner {
     pub(crate) pulls: Pulls,
     pub(crate) loader: Arc<dyn PolicyLoader>,
     policy: RwLock<Arc<Policy>>,
+    /// Held while the policy is made anew, by a reload or by a plugin's change; never by who uses it.
+    pub(crate) plugin_changes: tokio::sync::Mutex<()>,
     pub(crate) tasks: TaskTracker,
     /// Cancelled when what a predecessor left is in order: nothing is started before, or it would be cleared away, too.
     pub(crate) recovered: CancellationToken,
@@ -109,7 +111,8 @@ impl Engine {
         let loader = loader(Arc::new(SqlState::new(db.clone())))?;
         let filters = davit_runtime::seccomp::Cache::open(&options.data_root.join("seccomp"));
         let filters = filters.map_err(|e| EngineError::internal("opening the compiled filters", e))?;
-        let policy = loader.load(&site).await?;
+        let installed = crate::plugins::installed(&store, &db).await?;
+        let policy = loader.load(&Arc::new(site), installed).await?;
         let inner = Inner {
             instance,
             db,
@@ -129,6 +132,7 @@ impl Engine {
             pulls: Pulls::default(),
             loader,
             policy: RwLock::new(Arc::new(policy)),
+            plugin_changes: tokio::sync::Mutex::default(),
             tasks: TaskTracker::new(),
             recovered: CancellationToken::new(),
             closing: CancellationToken::new(),

@@ -6,6 +6,7 @@
 //! [`site`] reads the site's file, [`policy`] holds the ports that it chose: a reload swaps them as a whole. `spec` turns
 //! a record into what the runtime launches; `supervise` follows a running container to its end; `reaper` takes down what
 //! need not be waited for; `recover` is what a new daemon does first. `pull` and `push` join the registry to the store.
+//! [`plugins`] is how a site's own plugins come, are granted, and take one another's place.
 
 mod abilities;
 mod attach;
@@ -16,6 +17,7 @@ mod engine;
 mod error;
 mod events;
 mod exec;
+mod fetch;
 mod files;
 mod fill;
 mod images;
@@ -35,6 +37,7 @@ mod networks;
 mod own_volumes;
 mod pause;
 mod plugin_state;
+pub mod plugins;
 pub mod policy;
 mod polled;
 mod progress;

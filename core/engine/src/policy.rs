@@ -7,10 +7,18 @@ use crate::{
 };
 use async_trait::async_trait;
 use davit_model::{
-    auth::RegistryAuth, lifecycle::FailMode, lifecycle::Lifecycle, network::NetworkDriver, reference::Reference,
-    storage::StorageDriver,
+    auth::RegistryAuth, digest::Digest, lifecycle::FailMode, lifecycle::Lifecycle, network::NetworkDriver,
+    reference::Reference, storage::StorageDriver,
 };
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    sync::Arc,
+    time::Duration,
+};
+use tokio::sync::broadcast;
 
 /// Everything that a site decides, ready to be asked.
 #[derive(Debug, Default)]
@@ -31,6 +39,8 @@ pub struct Policy {
     pub lifecycle: Vec<Hooked>,
     /// What is loaded, for people.
     pub plugins: Vec<LoadedPlugin>,
+    /// The site's file that it was made of.
+    pub site: Arc<Site>,
 }
 
 /// A lifecycle policy with what happens when it cannot answer.
@@ -55,6 +65,8 @@ pub struct LoadedPlugin {
     pub digest: String,
     /// Where it came from.
     pub source: String,
+    /// What its manifest asks for.
+    pub asks: Vec<AskedRight>,
     /// What it was granted, in words.
     pub grants: Vec<String>,
 }
@@ -133,11 +145,92 @@ impl Pattern {
     }
 }
 
+/// An installed plugin, as the loader needs it.
+#[derive(Clone, Debug)]
+pub struct Installed {
+    /// The name that the site's file uses.
+    pub name: String,
+    /// Whether it may be used.
+    pub enabled: bool,
+    /// The component.
+    pub component: Vec<u8>,
+    /// Its digest.
+    pub digest: Digest,
+    /// What the operator granted, in words.
+    pub granted: BTreeSet<String>,
+    /// Where it came from.
+    pub source: String,
+}
+
+/// What a component is, and what it asks for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Inspected {
+    /// The name in its manifest.
+    pub name: String,
+    /// The version in its manifest.
+    pub version: String,
+    /// `storage`, `network`, `registry-auth`, `lifecycle`.
+    pub kinds: Vec<String>,
+    /// The interfaces that it exports.
+    pub exports: Vec<String>,
+    /// The interfaces that it imports.
+    pub imports: Vec<String>,
+    /// What its manifest asks for.
+    pub asks: Vec<AskedRight>,
+}
+
+/// A right that a manifest asks for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AskedRight {
+    /// In the words of a grant: `http https://vault.example`.
+    pub right: String,
+    /// What the plugin may do with it.
+    pub means: String,
+    /// Why, in the manifest's own sentence; may be empty.
+    pub why: String,
+}
+
+/// How a plugin's calls went since the daemon started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Calls {
+    /// Those that ended with an answer.
+    pub answered: u64,
+    /// Those that the plugin answered with an error.
+    pub refused: u64,
+    /// Those that the host ended: traps, limits, deadlines.
+    pub failed: u64,
+    /// Time in calls, all together.
+    pub total: Duration,
+    /// The longest one.
+    pub longest: Duration,
+}
+
+/// One line of a plugin's log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogLine {
+    /// When.
+    pub at: Timestamp,
+    /// `trace`, `debug`, `info`, `warn`, `error`.
+    pub level: &'static str,
+    /// What it said.
+    pub text: String,
+}
+
 /// Makes a [`Policy`] of a site's file: the daemon's part, because it knows what stands behind the ports.
 #[async_trait]
 pub trait PolicyLoader: Send + Sync + fmt::Debug {
     /// Loads every plugin that the file names and probes it. An error leaves everything as it was.
-    async fn load(&self, site: &Site) -> Result<Policy, EngineError>;
+    async fn load(&self, site: &Arc<Site>, installed: Vec<Installed>) -> Result<Policy, EngineError>;
+    /// Looks at a component that nobody granted anything yet.
+    async fn inspect(&self, component: &[u8]) -> Result<Inspected, EngineError>;
+    /// Whether an installed plugin can be loaded and wakes up.
+    async fn probe(&self, plugin: &Installed) -> Result<(), EngineError>;
+    /// A grant's table, as the site's file would have it, in words; and the component that it is for, where it says so.
+    fn grant_in_words(&self, table: &toml::Table) -> Result<(BTreeSet<String>, Option<String>), EngineError>;
+    /// How a plugin's calls went.
+    fn calls(&self, name: &str) -> Calls;
+    /// The last lines of a plugin's log, and those to come.
+    fn log(&self, name: &str) -> (Vec<LogLine>, broadcast::Receiver<LogLine>);
 }
 
 #[cfg(test)]

@@ -3,16 +3,16 @@
 
 use crate::{
     Engine, EngineError, Kind,
+    fetch::Fetcher,
     images::store_error,
     lifecycle::image_operation,
+    plugins,
     progress::{Board, Interest, ProgressStream},
 };
-use async_trait::async_trait;
-use bytes::Bytes;
 use davit_model::{auth::Credential, id::Caller, reference::Reference};
-use davit_registry::{BlobSink, Descriptor, ErrorKind, Platform, Registry, Session};
+use davit_registry::{Descriptor, ErrorKind, Platform, Registry, Session};
 use davit_store::{
-    BlobWriter, LayerSource, Lease, StoreError,
+    LayerSource, Lease, StoreError,
     image::{Config, Manifest},
 };
 use futures_util::future::BoxFuture;
@@ -21,11 +21,7 @@ use std::{
     io,
     io::Read,
     sync::{Arc, Mutex, PoisonError, Weak},
-    time::Duration,
 };
-
-/// Between two looks at a blob that another pull is writing.
-const ANOTHER_LOOK: Duration = Duration::from_millis(100);
 
 /// The pulls under way.
 #[derive(Debug, Default)]
@@ -97,6 +93,12 @@ impl Pull {
         let known =
             image_operation("image.pull", &self.caller, &reference.familiar(), Some(resolved.document.digest.clone()));
         self.engine.admit(&known).await?;
+        if plugins::is_artifact(&resolved.manifest) {
+            let name = reference.familiar();
+            return Err(EngineError::invalid(format!(
+                "{name} is a plugin, not an image; use: davit plugin install {name}"
+            )));
+        }
         let manifest = Manifest::parse(Some(&resolved.document.media_type), resolved.document.bytes.to_vec());
         let manifest = manifest.map_err(store_error)?;
         let before = store.resolve(&reference.to_string()).await.ok().map(|i| i.record.id);
@@ -117,10 +119,14 @@ impl Pull {
         Ok(())
     }
 
+    fn fetcher(&self) -> Fetcher<'_> {
+        Fetcher { engine: &self.engine, session: &self.session, reference: &self.reference }
+    }
+
     /// The image's configuration, which names the layers' diff ids.
     async fn config(&self, lease: &Lease, manifest: &Manifest) -> Result<Config, EngineError> {
         let descriptor = descriptor(&manifest.config);
-        self.bring(lease, &descriptor, &|_| ()).await?;
+        self.fetcher().bring(lease, &descriptor, &|_| ()).await?;
         let bytes = self.engine.inner.store.blob_bytes(&descriptor.digest).await.map_err(store_error)?;
         let config = Config::parse(bytes).map_err(store_error)?;
         if config.diff_ids.len() != manifest.layers.len() {
@@ -191,13 +197,13 @@ impl Pull {
             Ok(None) => Ok((None, Box::new(whole))),
             Ok(Some(writer)) => {
                 let follower = writer.follow().map_err(store_error)?;
-                let bring = async move { self.fetch(writer, &wanted, &told).await };
+                let bring = async move { self.fetcher().fetch(writer, &wanted, &told).await };
                 Ok((Some(Box::pin(bring)), Box::new(move || Ok(Box::new(follower) as Box<dyn Read + Send>))))
             }
             Err(StoreError::Busy(_)) => {
                 let (arrived, wait) = std::sync::mpsc::channel::<()>();
                 let bring = async move {
-                    self.bring(lease, &wanted, &told).await?;
+                    self.fetcher().bring(lease, &wanted, &told).await?;
                     // An error says that nobody wants to read it.
                     let _ = arrived.send(());
                     Ok(())
@@ -211,66 +217,10 @@ impl Pull {
             Err(e) => Err(store_error(e)),
         }
     }
-
-    /// Brings a small blob whole.
-    async fn bring(
-        &self,
-        lease: &Lease,
-        descriptor: &Descriptor,
-        told: &(dyn Fn(u64) + Send + Sync),
-    ) -> Result<(), EngineError> {
-        match self.writer(lease, descriptor).await? {
-            Some(writer) => self.fetch(writer, descriptor, told).await,
-            None => Ok(()),
-        }
-    }
-
-    /// The blob's writer; none where the blob is there. Another pull's writer is waited for.
-    async fn writer(&self, lease: &Lease, descriptor: &Descriptor) -> Result<Option<BlobWriter>, EngineError> {
-        loop {
-            match self.engine.inner.store.write_blob(lease, &descriptor.digest, Some(descriptor.size)).await {
-                Err(StoreError::Busy(_)) => tokio::time::sleep(ANOTHER_LOOK).await,
-                other => return other.map_err(store_error),
-            }
-        }
-    }
-
-    async fn fetch(
-        &self,
-        writer: BlobWriter,
-        descriptor: &Descriptor,
-        told: &(dyn Fn(u64) + Send + Sync),
-    ) -> Result<(), EngineError> {
-        let mut sink = Sink(writer);
-        let registry: &Registry = &self.engine.inner.registry;
-        let fetched = registry.fetch_blob(&self.session, &self.reference, descriptor, &mut sink, told).await;
-        fetched.map_err(registry_error)?;
-        let finished = tokio::task::spawn_blocking(move || sink.0.finish()).await;
-        finished.map_err(|e| EngineError::internal("finishing a blob", e))?.map_err(store_error)?;
-        Ok(())
-    }
 }
 
 /// Opens a blob for reading, on a thread that may block.
 type OpenBlob = Box<dyn FnOnce() -> Result<Box<dyn Read + Send>, StoreError> + Send>;
-
-/// A blob's writer as the registry's sink.
-struct Sink(BlobWriter);
-
-#[async_trait]
-impl BlobSink for Sink {
-    fn offset(&self) -> u64 {
-        self.0.offset()
-    }
-
-    async fn write(&mut self, bytes: Bytes) -> io::Result<()> {
-        self.0.write(&bytes).map_err(io::Error::other)
-    }
-
-    async fn reset(&mut self) -> io::Result<()> {
-        self.0.restart().map_err(io::Error::other)
-    }
-}
 
 /// A reader that tells how far it is.
 struct Counted {

@@ -76,13 +76,7 @@ impl Engine {
             if descriptor.digest == manifest.config.digest {
                 return;
             }
-            let (status, bytes) = match state {
-                PushState::Waiting => ("Preparing", None),
-                PushState::Exists => ("Layer already exists", None),
-                PushState::Mounted(_) => ("Mounted", None),
-                PushState::Uploading(sent) => ("Pushing", Some((sent, descriptor.size))),
-                PushState::Pushed => ("Pushed", None),
-            };
+            let (status, bytes) = shown(state, descriptor.size);
             board.line(descriptor.digest.short(), status, bytes);
         };
         let source = Blobs(self.inner.store.clone());
@@ -93,9 +87,20 @@ impl Engine {
     }
 }
 
+/// How far a blob of `size` bytes is, in Docker's words.
+pub(crate) fn shown(state: PushState, size: u64) -> (&'static str, Option<(u64, u64)>) {
+    match state {
+        PushState::Waiting => ("Preparing", None),
+        PushState::Exists => ("Layer already exists", None),
+        PushState::Mounted(_) => ("Mounted", None),
+        PushState::Uploading(sent) => ("Pushing", Some((sent, size))),
+        PushState::Pushed => ("Pushed", None),
+    }
+}
+
 /// The store as a source of blobs.
 #[derive(Debug)]
-struct Blobs(Store);
+pub(crate) struct Blobs(pub(crate) Store);
 
 #[async_trait]
 impl BlobSource for Blobs {

@@ -145,6 +145,26 @@ impl Site {
         self.network.pools().map(drop).map_err(|e| e.context("[network] pool"))
     }
 
+    /// Where the file uses a plugin, in words.
+    pub fn uses(&self, name: &str) -> Vec<String> {
+        let mut uses = Vec::new();
+        if self.storage.driver == name {
+            uses.push("storage driver".to_owned());
+        }
+        if self.storage.also.iter().any(|n| n == name) {
+            uses.push("storage driver by name".to_owned());
+        }
+        uses.extend(self.auth.iter().filter(|a| a.plugin == name).map(|a| format!("auth for {}", a.pattern)));
+        if self.network.default == name {
+            uses.push("default network".to_owned());
+        } else if self.network.drivers.iter().any(|n| n == name) {
+            uses.push("network driver".to_owned());
+        }
+        let chain = self.lifecycle.iter().enumerate().filter(|(_, l)| l.plugin == name);
+        uses.extend(chain.map(|(at, _)| format!("lifecycle #{}", at + 1)));
+        uses
+    }
+
     /// Every plugin that the file uses, with its section.
     pub fn used(&self) -> BTreeMap<&str, PluginSection> {
         let names = std::iter::once(&self.storage.driver)

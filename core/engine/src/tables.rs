@@ -10,12 +10,16 @@ use serde::{Serialize, de::DeserializeOwned};
 
 pub(crate) const COMPONENT: Component = Component {
     name: "engine",
-    migrations: &["CREATE TABLE containers (id TEXT PRIMARY KEY, record TEXT NOT NULL);
+    migrations: &[
+        "CREATE TABLE containers (id TEXT PRIMARY KEY, record TEXT NOT NULL);
         CREATE TABLE networks (id TEXT PRIMARY KEY, record TEXT NOT NULL);
         CREATE TABLE volumes (id TEXT PRIMARY KEY, record TEXT NOT NULL);
         CREATE TABLE leases (kind TEXT NOT NULL, key TEXT NOT NULL, owner TEXT NOT NULL, PRIMARY KEY (kind, key));
         CREATE INDEX leases_by_owner ON leases (owner);
-        CREATE TABLE facts (key TEXT PRIMARY KEY, value TEXT NOT NULL);"],
+        CREATE TABLE facts (key TEXT PRIMARY KEY, value TEXT NOT NULL);",
+        "CREATE TABLE plugins (id TEXT PRIMARY KEY, record TEXT NOT NULL);
+        CREATE TABLE components (id TEXT PRIMARY KEY, record TEXT NOT NULL);",
+    ],
 };
 
 /// A record that has a table of its own.

@@ -7,12 +7,13 @@ use crate::{
     contract::v0_1::{GuestError, policy_error},
     control::Control,
     counts::{Counts, End},
-    host::Shared,
     limiter::Limiter,
     limits::{Bytes, Limits},
+    machine::Shared,
 };
 use davit_model::{
     error::{PolicyError, PortError},
+    services::HostServices,
     state::Planned,
 };
 use std::{
@@ -59,6 +60,7 @@ impl From<PolicyError> for Ended {
 pub(crate) struct Callee {
     pub(crate) shared: Arc<Shared>,
     pub(crate) identity: Arc<Identity>,
+    pub(crate) services: Arc<dyn HostServices>,
     pub(crate) pre: InstancePre<Context>,
     pub(crate) limits: Limits,
     pub(crate) counts: Arc<Counts>,
@@ -173,7 +175,13 @@ impl Callee {
         B: for<'a> FnOnce(&'a mut Store<Context>, &'a Instance) -> Body<'a, T> + Send + 'static,
     {
         let _ticking = self.shared.ticker.begin();
-        let context = Context::new(self.identity.clone(), control.clone(), lent, Limiter::new(&self.limits));
+        let context = Context::new(
+            self.identity.clone(),
+            self.services.clone(),
+            control.clone(),
+            lent,
+            Limiter::new(&self.limits),
+        );
         let mut store = Store::new(&self.shared.engine, context);
         store.limiter(|context| &mut context.limiter);
         store.set_hostcall_fuel(HOSTCALL_FUEL);
@@ -203,7 +211,7 @@ impl Callee {
 
     async fn commit<T>(&self, done: Planned<T>) -> Result<Planned<T>, Ended> {
         if !done.state.writes.is_empty() {
-            self.identity.services.state_commit(&done.state).await?;
+            self.services.state_commit(&done.state).await?;
         }
         Ok(done.plan.into())
     }

@@ -3,7 +3,7 @@
 //! to us and nobody else may write to it; a compiled form is never taken from anywhere else.
 //!
 //! Compilers have bugs and a component is input. Where a program to compile is given, compiling happens there, in a
-//! child with a time limit, without rights where we are root; else in this process.
+//! child with a time limit that gives up its rights; else in this process.
 
 use crate::{engine, error::LoadError};
 use sha2::{Digest, Sha256};
@@ -23,7 +23,8 @@ use wasmtime::{Engine, component::Component};
 
 const DEADLINE: Duration = Duration::from_secs(120);
 const LARGEST_COMPONENT: u64 = 64 << 20;
-const NOBODY: u32 = 65_534;
+/// The end of a compiled form that was written whole.
+const WHOLE: &[u8] = b"davit:compiled";
 
 /// A program that calls [`compile_stdin`] when it is started with these arguments.
 #[derive(Clone, Debug)]
@@ -56,22 +57,19 @@ impl CompiledForms {
         Ok(Self { dir: dir.to_owned(), compiler })
     }
 
-    /// The component, compiled before or now. The error is a text about the component.
-    pub(crate) async fn load(&self, engine: &Engine, digest: &str, wasm: &[u8]) -> Result<Component, String> {
+    /// The compiled form of a component, made before or now. The error is a text about the component.
+    pub(crate) async fn compiled(&self, engine: &Engine, digest: &str, wasm: &[u8]) -> Result<Compiled, String> {
         let path = self.dir.join(key(engine, digest));
-        if !path.exists() {
-            let compiled = self.compile(engine, wasm).await?;
-            self.keep(&path, &compiled).map_err(|e| format!("its compiled form cannot be kept: {e}"))?;
+        if let Ok(bytes) = fs::read(&path)
+            && bytes.ends_with(WHOLE)
+        {
+            return Ok(Compiled(bytes));
         }
-        match from_compiled(engine, &path) {
-            Ok(component) => Ok(component),
-            Err(_) => {
-                // A file that a crash or a full disk cut: once more, from the component itself.
-                let compiled = self.compile(engine, wasm).await?;
-                self.keep(&path, &compiled).map_err(|e| format!("its compiled form cannot be kept: {e}"))?;
-                from_compiled(engine, &path).map_err(|e| format!("its compiled form cannot be loaded: {e:#}"))
-            }
-        }
+        // None, or one that a crash or a full disk cut.
+        let mut bytes = self.compile(engine, wasm).await?;
+        bytes.extend_from_slice(WHOLE);
+        self.keep(&path, &bytes).map_err(|e| format!("its compiled form cannot be kept: {e}"))?;
+        Ok(Compiled(bytes))
     }
 
     async fn compile(&self, engine: &Engine, wasm: &[u8]) -> Result<Vec<u8>, String> {
@@ -119,15 +117,33 @@ fn key(engine: &Engine, digest: &str) -> String {
     format!("{name}.cwasm")
 }
 
-#[allow(unsafe_code, reason = "wasmtime's only road to a compiled form kept on disk")]
-fn from_compiled(engine: &Engine, path: &Path) -> wasmtime::Result<Component> {
-    // SAFETY: the file was written by `keep`, from `precompile_component` of an engine with the same settings (its name
-    // is a hash of them), into a folder that `open` found to belong to this user and to be writable by nobody else.
-    unsafe { Component::deserialize_file(engine, path) }
+/// A compiled form that this crate made, and kept where nobody else writes.
+pub(crate) struct Compiled(Vec<u8>);
+
+impl Compiled {
+    /// The form as it travels to a host in a process of its own.
+    pub(crate) fn into_bytes(self) -> Vec<u8> {
+        self.0
+    }
+
+    /// A form that came from whoever made it: the daemon, over the one socket that the host process has.
+    pub(crate) fn from_daemon(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+
+    #[allow(unsafe_code, reason = "wasmtime's only road to a compiled form that was kept")]
+    pub(crate) fn load(&self, engine: &Engine) -> Result<Component, String> {
+        let bytes = self.0.strip_suffix(WHOLE).ok_or_else(|| "its compiled form is cut".to_owned())?;
+        // SAFETY: the bytes were made by `CompiledForms::compile`, from `precompile_component` of an engine with the same
+        // settings (a file's name is a hash of them), and read from a folder that `CompiledForms::open` found to belong to
+        // this user and to be writable by nobody else, or came from the daemon, which had them so.
+        unsafe { Component::deserialize(engine, bytes) }
+            .map_err(|e| format!("its compiled form cannot be loaded: {e:#}"))
+    }
 }
 
 /// Compiles in a child: the component goes to its standard input, the compiled form comes from its standard output.
-/// As root, the child runs as nobody. It is ended after two minutes.
+/// It confines itself (`crate::apart`), and is ended after two minutes.
 ///
 /// # Errors
 /// A text about the component, or about the child.
@@ -135,9 +151,6 @@ pub async fn compile_in_child(compiler: &CompilerProgram, wasm: &[u8]) -> Result
     let mut command = tokio::process::Command::new(&compiler.program);
     command.args(&compiler.arguments).env_clear().current_dir("/").kill_on_drop(true);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    if fs::metadata("/proc/self").is_ok_and(|m| m.uid() == 0) {
-        command.uid(NOBODY).gid(NOBODY);
-    }
     let program = compiler.program.display();
     let mut child = command.spawn().map_err(|e| format!("the compiler {program} cannot be started: {e}"))?;
     let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());

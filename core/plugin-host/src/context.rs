@@ -57,8 +57,6 @@ pub(crate) struct Identity {
     pub(crate) label: String,
     /// What it may do.
     pub(crate) rights: Rights,
-    /// What the host does for it.
-    pub(crate) services: Arc<dyn HostServices>,
 }
 
 /// What a caller lends to one call.
@@ -75,6 +73,8 @@ pub(crate) struct Lent {
 /// A store's data.
 pub(crate) struct Context {
     identity: Arc<Identity>,
+    /// What the host does for the call.
+    services: Arc<dyn HostServices>,
     control: Arc<Control>,
     lent: Lent,
     table: ResourceTable,
@@ -95,11 +95,18 @@ impl fmt::Debug for Context {
 }
 
 impl Context {
-    pub(crate) fn new(identity: Arc<Identity>, control: Arc<Control>, lent: Lent, limiter: Limiter) -> Self {
+    pub(crate) fn new(
+        identity: Arc<Identity>,
+        services: Arc<dyn HostServices>,
+        control: Arc<Control>,
+        lent: Lent,
+        limiter: Limiter,
+    ) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(MAX_HANDLES);
         Self {
             identity,
+            services,
             control,
             lent,
             table,
@@ -136,7 +143,7 @@ impl Context {
     }
 
     pub(crate) fn services(&self) -> &Arc<dyn HostServices> {
-        &self.identity.services
+        &self.services
     }
 
     pub(crate) fn site_name(&self) -> &str {
@@ -157,7 +164,7 @@ impl Context {
         if self.logged > MAX_LOG {
             self.log_lost = self.log_lost.saturating_add(1);
         } else {
-            self.identity.services.log(&self.identity.site_name, level, message);
+            self.services.log(&self.identity.site_name, level, message);
         }
     }
 
@@ -244,7 +251,7 @@ impl Context {
         }
         if self.log_lost > 0 {
             let text = format!("{} lines dropped: a call logs at most {MAX_LOG} bytes", self.log_lost);
-            self.identity.services.log(&self.identity.site_name, LogLevel::Warn, &text);
+            self.services.log(&self.identity.site_name, LogLevel::Warn, &text);
         }
         StateWrites { plugin: self.identity.site_name.clone(), writes: self.writes.into_values().collect() }
     }

@@ -1,13 +1,16 @@
 //! How a plugin's calls went: for the operator who asks, and for the conformance suite, which must tell an error that the
 //! plugin answered from one that the host had to find.
 
+use serde::{Deserialize, Serialize};
 use std::{
+    sync::Arc,
     sync::atomic::{AtomicU64, Ordering::Relaxed},
     time::Duration,
 };
 
 /// How a call ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum End {
     /// With an answer.
     Answered,
@@ -27,7 +30,18 @@ pub(crate) struct Counts {
     longest: AtomicU64,
 }
 
-/// What was counted since the plugin was loaded.
+/// Counts the calls of whatever is loaded with it; a plugin that is loaded again goes on where its last one was.
+#[derive(Clone, Debug, Default)]
+pub struct Counter(pub(crate) Arc<Counts>);
+
+impl Counter {
+    /// What was counted so far.
+    pub fn read(&self) -> Counted {
+        self.0.read()
+    }
+}
+
+/// What was counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counted {
     /// Calls that ended with an answer.
@@ -53,6 +67,15 @@ impl Counts {
         let took = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
         self.nanoseconds.fetch_add(took, Relaxed);
         self.longest.fetch_max(took, Relaxed);
+    }
+
+    /// How the one call ended that was counted here.
+    pub(crate) fn only(&self) -> End {
+        match (self.trapped.load(Relaxed), self.refused.load(Relaxed)) {
+            (0, 0) => End::Answered,
+            (0, _) => End::Refused,
+            (_, _) => End::Trapped,
+        }
     }
 
     pub(crate) fn read(&self) -> Counted {

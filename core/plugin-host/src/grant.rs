@@ -20,6 +20,14 @@ pub struct Grant {
     pub credential_callers: BTreeSet<String>,
 }
 
+/// Beside the rights, in words.
+const CREDENTIAL_FILE: &str = "credential-file";
+const CREDENTIAL_CALLER: &str = "credential-caller";
+
+fn absolute(file: PathBuf) -> Result<PathBuf, String> {
+    if file.is_absolute() { Ok(file) } else { Err("credential-file must be an absolute path".to_owned()) }
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 #[derive(Default)]
@@ -44,6 +52,32 @@ impl Grant {
         Self { digest: Some(info.digest.clone()), rights: info.needs().clone(), ..Self::default() }
     }
 
+    /// A grant that was kept in words, for exactly this component: rights (see [`crate::words`]), and beside them
+    /// `credential-file /path` and `credential-caller uid:0`.
+    ///
+    /// # Errors
+    /// The word that cannot be read.
+    pub fn from_words<'a>(digest: &str, words: impl IntoIterator<Item = &'a str>) -> Result<Self, String> {
+        let mut grant = Self { digest: Some(digest.to_owned()), ..Self::default() };
+        let mut rights = Vec::new();
+        for word in words {
+            match word.split_once(' ') {
+                Some((CREDENTIAL_FILE, file)) => grant.credential_file = Some(absolute(file.into())?),
+                Some((CREDENTIAL_CALLER, caller)) => drop(grant.credential_callers.insert(caller.to_owned())),
+                _ => rights.push(word),
+            }
+        }
+        grant.rights = Ask::from_words(rights)?;
+        Ok(grant)
+    }
+
+    /// The same in words.
+    pub fn in_words(&self) -> Vec<String> {
+        let file = self.credential_file.iter().map(|file| format!("{CREDENTIAL_FILE} {}", file.display()));
+        let callers = self.credential_callers.iter().map(|caller| format!("{CREDENTIAL_CALLER} {caller}"));
+        self.rights.in_words().into_iter().chain(file).chain(callers).collect()
+    }
+
     /// Reads a table; unknown keys are errors.
     ///
     /// # Errors
@@ -62,13 +96,10 @@ impl Grant {
             link_local: w.link_local,
         };
         rights.check()?;
-        if w.credential_file.as_ref().is_some_and(|f| !f.is_absolute()) {
-            return Err("credential-file must be an absolute path".to_owned());
-        }
         Ok(Self {
             digest: w.digest,
             rights,
-            credential_file: w.credential_file,
+            credential_file: w.credential_file.map(absolute).transpose()?,
             credential_callers: w.credential_callers,
         })
     }
@@ -116,6 +147,18 @@ mod tests {
         assert!(grant("htpp = []").unwrap_err().contains("htpp"));
         assert!(grant("http = [\"*\"]").is_err());
         assert!(grant("credential-file = \"config.json\"").is_err());
+    }
+
+    #[test]
+    fn a_grant_survives_its_words() {
+        let given = grant(
+            "digest = \"sha256:aa\"\nhttp = [\"realm\"]\nstate = true\ncredential-file = \"/etc/c.json\"\n\
+             credential-callers = [\"uid:0\"]",
+        )
+        .unwrap();
+        let words = given.in_words();
+        assert_eq!(Grant::from_words("sha256:aa", words.iter().map(String::as_str)).unwrap(), given);
+        assert!(Grant::from_words("sha256:aa", ["credential-file c.json"]).is_err());
     }
 
     #[test]

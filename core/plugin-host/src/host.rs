@@ -1,29 +1,24 @@
-//! The host: one engine, one pool, one linker, and the plugins that are loaded into it.
+//! A host within this process, for an author's tools and for tests; the daemon's is apart (`crate::apart`).
 
 use crate::{
-    call::Callee,
     compile::{CompiledForms, CompilerProgram},
-    context::{Context, Identity},
-    contract::v0_1,
-    engine,
+    context::Identity,
     error::LoadError,
     grant::Grant,
     limits::Limits,
+    machine::Machine,
     manifest::Manifest,
     plugin::Plugin,
     rights::Rights,
     section,
-    ticker::Ticker,
 };
 use davit_model::services::HostServices;
 use sha2::{Digest, Sha256};
 use std::{
-    fmt,
+    borrow::Cow,
     path::{Path, PathBuf},
     sync::Arc,
 };
-use tokio::sync::Semaphore;
-use wasmtime::{Engine, component::Linker};
 
 const LARGEST_COMPONENT: u64 = 64 << 20;
 
@@ -43,14 +38,18 @@ pub struct HostOptions {
 impl HostOptions {
     /// Compiling in this process, and caps that allow any manifest up to 256 MiB and 60 s.
     pub fn new(cache_dir: impl Into<PathBuf>, services: Arc<dyn HostServices>) -> Self {
+        Self { cache_dir: cache_dir.into(), services, compiler: None, caps: Self::caps() }
+    }
+
+    /// What no manifest goes beyond where nobody says otherwise: 256 MiB and 60 s.
+    pub(crate) fn caps() -> Limits {
         let minute = std::time::Duration::from_secs(60);
-        let caps = Limits {
+        Limits {
             memory: crate::limits::LARGEST_MEMORY,
             plan_deadline: minute,
             auth_deadline: minute,
             ..Limits::default()
-        };
-        Self { cache_dir: cache_dir.into(), services, compiler: None, caps }
+        }
     }
 }
 
@@ -63,26 +62,12 @@ pub enum Source<'a> {
     Bytes(&'a [u8]),
 }
 
-/// What all calls share.
-pub(crate) struct Shared {
-    pub(crate) engine: Engine,
-    pub(crate) ticker: Ticker,
-    pub(crate) calls: Arc<Semaphore>,
-}
-
 /// Loads plugins and makes them answer.
+#[derive(Debug)]
 pub struct PluginHost {
-    shared: Arc<Shared>,
-    linker: Linker<Context>,
+    machine: Machine,
     forms: CompiledForms,
     services: Arc<dyn HostServices>,
-    caps: Limits,
-}
-
-impl fmt::Debug for PluginHost {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PluginHost").field("forms", &self.forms).field("caps", &self.caps).finish_non_exhaustive()
-    }
 }
 
 impl PluginHost {
@@ -91,20 +76,8 @@ impl PluginHost {
     /// # Errors
     /// Where address space for the pool or the folder of compiled forms cannot be had.
     pub fn new(options: HostOptions) -> Result<Self, LoadError> {
-        let failed = |what| move |source| LoadError::Host { what, source };
-        let engine = engine::engine().map_err(failed("setting up wasmtime"))?;
-        let mut linker = Linker::new(&engine);
-        v0_1::add_to_linker(&mut linker).map_err(failed("linking the contract"))?;
-        wasmtime_wasi::p2::add_to_linker_async(&mut linker).map_err(failed("linking WASI"))?;
         let forms = CompiledForms::open(&options.cache_dir, options.compiler)?;
-        let ticker = Ticker::start(&engine).map_err(|source| LoadError::Io {
-            what: "starting the epoch clock for",
-            path: options.cache_dir.clone(),
-            source,
-        })?;
-        let calls = Arc::new(Semaphore::new(usize::try_from(engine::CONCURRENT_CALLS).unwrap_or(1)));
-        let shared = Arc::new(Shared { engine, ticker, calls });
-        Ok(Self { shared, linker, forms, services: options.services, caps: options.caps })
+        Ok(Self { machine: Machine::new(options.caps)?, forms, services: options.services })
     }
 
     /// Loads a component under a name of the site's file: reads its manifest, holds the grant against its digest,
@@ -113,61 +86,50 @@ impl PluginHost {
     /// # Errors
     /// What is wrong with the file, the manifest or the grant; the text names the plugin and says what to do.
     pub async fn load(&self, site_name: &str, source: Source<'_>, grant: &Grant) -> Result<Arc<Plugin>, LoadError> {
-        self.load_with(&self.services, site_name, source, grant).await
-    }
-
-    /// As [`PluginHost::load`], with services of the plugin's own: what they know changes for no other plugin, and a
-    /// call in flight keeps those that it began with.
-    ///
-    /// # Errors
-    /// As [`PluginHost::load`].
-    pub async fn load_with(
-        &self,
-        services: &Arc<dyn HostServices>,
-        site_name: &str,
-        source: Source<'_>,
-        grant: &Grant,
-    ) -> Result<Arc<Plugin>, LoadError> {
-        let read;
-        let (wasm, origin) = match source {
-            Source::File(path) => {
-                read = read_component(site_name, path)?;
-                (read.as_slice(), path.display().to_string())
-            }
-            Source::Bytes(bytes) => (bytes, "bytes".to_owned()),
-        };
-        let bad = |reason: String| LoadError::Plugin { name: site_name.to_owned(), origin: origin.clone(), reason };
-        let manifest = match section::custom(wasm, section::MANIFEST).map_err(bad)? {
-            Some(bytes) => Manifest::parse(bytes).map_err(bad)?,
-            None => {
-                return Err(bad(format!(
-                    "it has no manifest (custom section {:?}, from plugin.toml)",
-                    section::MANIFEST
-                )));
-            }
-        };
-        let digest = format!("sha256:{}", hex(&Sha256::digest(wasm)));
+        let read = Read::from(site_name, source)?;
+        let bad = |reason: String| read.bad(site_name, reason);
+        let manifest = Manifest::parse(read.manifest().map_err(bad)?).map_err(bad)?;
+        let digest = read.digest();
         grant.fits(&digest).map_err(bad)?;
-        let component = self.forms.load(&self.shared.engine, &digest, wasm).await.map_err(bad)?;
-        let pre = self.linker.instantiate_pre(&component).map_err(|e| {
-            bad(format!(
-                "it wants what this host does not have ({e:#}); it was built for another version of the contract"
-            ))
-        })?;
+        let compiled = self.forms.compiled(&self.machine.shared.engine, &digest, &read.wasm).await.map_err(bad)?;
+        let component = compiled.load(&self.machine.shared.engine).map_err(bad)?;
         let identity = Identity {
             site_name: site_name.to_owned(),
-            label: format!("{}@{}", manifest.plugin.name, manifest.plugin.version),
+            label: manifest.label(),
             rights: Rights::effective(site_name, &manifest.needs, &grant.rights, &grant.credential_callers),
-            services: services.clone(),
         };
-        let callee = Callee {
-            shared: self.shared.clone(),
-            identity: Arc::new(identity),
-            limits: Limits::wanted(&manifest.limits, &self.caps),
-            pre,
-            counts: Arc::default(),
-        };
-        Plugin::probe(callee, manifest, digest, &component).map(Arc::new).map_err(bad)
+        self.machine.link(identity, self.services.clone(), manifest, digest, &component).map(Arc::new).map_err(bad)
+    }
+}
+
+/// A component's bytes, and where they came from.
+pub(crate) struct Read<'a> {
+    pub(crate) wasm: Cow<'a, [u8]>,
+    origin: String,
+}
+
+impl<'a> Read<'a> {
+    pub(crate) fn from(site_name: &str, source: Source<'a>) -> Result<Self, LoadError> {
+        Ok(match source {
+            Source::File(path) => {
+                Self { wasm: read_component(site_name, path)?.into(), origin: path.display().to_string() }
+            }
+            Source::Bytes(bytes) => Self { wasm: bytes.into(), origin: "bytes".to_owned() },
+        })
+    }
+
+    /// The bytes of `plugin.toml`.
+    pub(crate) fn manifest(&self) -> Result<&[u8], String> {
+        section::custom(&self.wasm, section::MANIFEST)?
+            .ok_or_else(|| format!("it has no manifest (custom section {:?}, from plugin.toml)", section::MANIFEST))
+    }
+
+    pub(crate) fn digest(&self) -> String {
+        format!("sha256:{}", hex(&Sha256::digest(&self.wasm)))
+    }
+
+    pub(crate) fn bad(&self, site_name: &str, reason: String) -> LoadError {
+        LoadError::Plugin { name: site_name.to_owned(), origin: self.origin.clone(), reason }
     }
 }
 

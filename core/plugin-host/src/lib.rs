@@ -8,6 +8,7 @@
 //! and an epoch clock (`ticker`). Host functions record steps in `context`; what was recorded becomes a plan when the
 //! export answered ok.
 
+pub mod apart;
 mod call;
 mod compile;
 pub mod conformance;
@@ -23,6 +24,7 @@ mod host;
 mod leases;
 mod limiter;
 mod limits;
+mod machine;
 mod manifest;
 mod origin;
 mod plugin;
@@ -32,9 +34,10 @@ mod rights;
 mod section;
 mod ticker;
 mod wasi;
+pub mod words;
 
 pub use compile::{CompilerProgram, compile_in_child, compile_stdin};
-pub use counts::Counted;
+pub use counts::{Counted, Counter};
 pub use error::LoadError;
 pub use grant::Grant;
 pub use host::{HostOptions, PluginHost, Source};

@@ -2,7 +2,7 @@
 //! section of the component, hence inside its digest. Unknown keys are errors: a policy that is not enforced must not
 //! be accepted.
 
-use crate::{limits::Wanted, rights::Ask};
+use crate::{limits::Wanted, rights::Ask, section};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -34,6 +34,20 @@ pub struct Identity {
 }
 
 impl Manifest {
+    /// The component with this `plugin.toml` in it; another that it had is gone.
+    ///
+    /// # Errors
+    /// What is wrong with the manifest, or why the bytes are no component.
+    pub fn embed(component: &[u8], manifest: &[u8]) -> Result<Vec<u8>, String> {
+        Self::parse(manifest)?;
+        section::with_custom(component, section::MANIFEST, manifest)
+    }
+
+    /// `name@version`, as errors name it.
+    pub(crate) fn label(&self) -> String {
+        format!("{}@{}", self.plugin.name, self.plugin.version)
+    }
+
     /// Reads the section's bytes.
     pub(crate) fn parse(bytes: &[u8]) -> Result<Self, String> {
         let text = std::str::from_utf8(bytes).map_err(|_| "the manifest is not UTF-8".to_owned())?;

@@ -2,23 +2,30 @@
 
 use crate::{
     call::Callee,
+    context::Lent,
     contract::v0_1::bindings::exports::davit,
-    counts::Counted,
+    counts::{Counted, Counts},
+    limits::Limits,
     manifest::Manifest,
     ports::{lifecycle::LifecyclePort, network::NetworkPort, registry_auth::AuthPort, storage::StoragePort},
     rights::Ask,
 };
 use davit_model::{
     auth::RegistryAuth,
+    error::PortError,
     lifecycle::{Hooks, Lifecycle},
     network::NetworkDriver,
+    services::HostServices,
     storage::StorageDriver,
 };
-use std::{collections::BTreeSet, fmt, sync::Arc};
+use std::{collections::BTreeSet, fmt, sync::Arc, time::Duration};
 use wasmtime::{
     Engine,
     component::{Component, types::ComponentItem},
 };
+
+/// How long an instance may take to be made.
+const WAKING: Duration = Duration::from_secs(10);
 
 /// What is known of a plugin, for lists and for `inspect`.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,7 +56,7 @@ impl PluginInfo {
 /// A plugin, ready to be called.
 pub struct Plugin {
     callee: Callee,
-    info: PluginInfo,
+    info: Arc<PluginInfo>,
     pub(crate) storage: Option<Arc<StoragePort>>,
     pub(crate) network: Option<Arc<NetworkPort>>,
     pub(crate) auth: Option<Arc<AuthPort>>,
@@ -128,7 +135,37 @@ impl Plugin {
         }
         let site_name = callee.identity.site_name.clone();
         let info = PluginInfo { site_name, manifest, digest, exports, imports, functions, kinds };
-        Ok(Self { callee, info, storage, network, auth, lifecycle })
+        Ok(Self { callee, info: Arc::new(info), storage, network, auth, lifecycle })
+    }
+
+    /// The same, with other services and counters: for one call of one caller.
+    pub(crate) fn on_behalf(&self, services: &Arc<dyn HostServices>, counts: &Arc<Counts>) -> Self {
+        fn of<T: Clone>(port: &Option<Arc<T>>, change: impl FnOnce(&mut T)) -> Option<Arc<T>> {
+            port.as_ref().map(|port| {
+                let mut own = T::clone(port);
+                change(&mut own);
+                Arc::new(own)
+            })
+        }
+        let change = |callee: &mut Callee| {
+            callee.services = services.clone();
+            callee.counts = counts.clone();
+        };
+        let mut callee = self.callee.clone();
+        change(&mut callee);
+        Self {
+            storage: of(&self.storage, |port| change(&mut port.callee)),
+            network: of(&self.network, |port| change(&mut port.callee)),
+            auth: of(&self.auth, |port| change(&mut port.callee)),
+            lifecycle: of(&self.lifecycle, |port| change(&mut port.callee)),
+            info: self.info.clone(),
+            callee,
+        }
+    }
+
+    /// Limits in force.
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.callee.limits
     }
 
     /// Who it is.
@@ -139,6 +176,15 @@ impl Plugin {
     /// `name@version`, as errors name it.
     pub(crate) fn label(&self) -> &str {
         &self.callee.identity.label
+    }
+
+    /// Makes an instance of it and calls nothing: whether it can wake up at all.
+    ///
+    /// # Errors
+    /// The trap that it ended with, or its time was over.
+    pub async fn wake(&self) -> Result<(), PortError> {
+        let nothing = Lent::default();
+        self.callee.call("instantiate", WAKING, nothing, |_, _| Box::pin(async { Ok(Ok(())) })).await
     }
 
     /// How its calls went so far.

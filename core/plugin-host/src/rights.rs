@@ -62,25 +62,6 @@ impl Ask {
         }
     }
 
-    /// Each right in words, `http https://vault.example`, for lists.
-    pub fn in_words(&self) -> Vec<String> {
-        let sets = [
-            ("http", &self.http),
-            ("secret", &self.secrets),
-            ("adjust", &self.adjust),
-            ("mirror", &self.mirrors),
-            ("interface", &self.interfaces),
-        ];
-        let flags = [
-            ("state", self.state),
-            ("credentials", self.credentials),
-            ("host-network", self.host_network),
-            ("link-local", self.link_local),
-        ];
-        let named = sets.into_iter().flat_map(|(word, set)| set.iter().map(move |item| format!("{word} {item}")));
-        named.chain(flags.into_iter().filter(|(_, given)| *given).map(|(word, _)| word.to_owned())).collect()
-    }
-
     /// Whether nothing is asked for.
     pub fn is_nothing(&self) -> bool {
         *self == Self::default()

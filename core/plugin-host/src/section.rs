@@ -10,6 +10,54 @@ const CORE_MODULE: [u8; 8] = [0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00];
 
 /// The content of the one custom section of this name at the component's own level.
 pub(crate) fn custom<'a>(binary: &'a [u8], name: &str) -> Result<Option<&'a [u8]>, String> {
+    let mut found = None;
+    for section in sections(binary)? {
+        if let Some(body) = section.custom(name)?
+            && found.replace(body).is_some()
+        {
+            return Err(format!("it has two sections {name}"));
+        }
+    }
+    Ok(found)
+}
+
+/// The binary with this content in its custom section of that name, at its end; one that was there is gone.
+pub(crate) fn with_custom(binary: &[u8], name: &str, content: &[u8]) -> Result<Vec<u8>, String> {
+    let mut out = COMPONENT.to_vec();
+    for section in sections(binary)? {
+        if section.custom(name)?.is_none() {
+            out.extend_from_slice(section.whole);
+        }
+    }
+    let mut body = leb128(name.len())?;
+    body.extend_from_slice(name.as_bytes());
+    body.extend_from_slice(content);
+    out.push(0);
+    out.extend(leb128(body.len())?);
+    out.extend(body);
+    Ok(out)
+}
+
+/// One section at the component's own level.
+struct Section<'a> {
+    id: u8,
+    /// With its head.
+    whole: &'a [u8],
+    content: &'a [u8],
+}
+
+impl<'a> Section<'a> {
+    /// Its body, where it is the custom section of that name.
+    fn custom(&self, name: &str) -> Result<Option<&'a [u8]>, String> {
+        if self.id != 0 {
+            return Ok(None);
+        }
+        let (title, body) = sized(self.content)?;
+        Ok((title == name.as_bytes()).then_some(body))
+    }
+}
+
+fn sections(binary: &[u8]) -> Result<Vec<Section<'_>>, String> {
     let mut rest = match binary.split_at_checked(8) {
         Some((head, rest)) if head == COMPONENT => rest,
         Some((head, _)) if head == CORE_MODULE => {
@@ -17,18 +65,29 @@ pub(crate) fn custom<'a>(binary: &'a [u8], name: &str) -> Result<Option<&'a [u8]
         }
         _ => return Err("it is not WebAssembly".to_owned()),
     };
-    let mut found = None;
+    let mut all = Vec::new();
     while let Some((id, after)) = rest.split_first() {
-        let (content, after) = sized(after)?;
-        if *id == 0 {
-            let (title, body) = sized(content)?;
-            if title == name.as_bytes() && found.replace(body).is_some() {
-                return Err(format!("it has two sections {name}"));
-            }
-        }
-        rest = after;
+        let (content, next) = sized(after)?;
+        let whole = rest.get(..rest.len() - next.len()).unwrap_or_default();
+        all.push(Section { id: *id, whole, content });
+        rest = next;
     }
-    Ok(found)
+    Ok(all)
+}
+
+/// A size as LEB128.
+fn leb128(size: usize) -> Result<Vec<u8>, String> {
+    let mut size = u32::try_from(size).map_err(|_| "it is too long".to_owned())?;
+    let mut out = Vec::new();
+    loop {
+        let [low, ..] = (size & 0x7f).to_le_bytes();
+        size >>= 7;
+        if size == 0 {
+            out.push(low);
+            return Ok(out);
+        }
+        out.push(low | 0x80);
+    }
 }
 
 /// A LEB128 size, so many bytes, and what follows.
@@ -76,5 +135,16 @@ mod tests {
         }
         assert!(custom(b"#!/bin/sh", "the").unwrap_err().contains("not WebAssembly"));
         assert!(custom(&CORE_MODULE, "the").unwrap_err().contains("core"));
+    }
+
+    #[test]
+    fn a_section_is_put_in_and_takes_the_place_of_its_kind() {
+        let long = vec![b'x'; 300];
+        let once = with_custom(&component(&[(1, b"abc"), (0, b"\x01nother")]), "m", b"first").unwrap();
+        assert_eq!(custom(&once, "m").unwrap(), Some(&b"first"[..]));
+        let twice = with_custom(&once, "m", &long).unwrap();
+        assert_eq!(custom(&twice, "m").unwrap(), Some(long.as_slice()));
+        assert_eq!(custom(&twice, "n").unwrap(), Some(&b"other"[..]), "what else there was is there");
+        assert!(with_custom(b"\0asm\x01\0\0\0", "m", b"").unwrap_err().contains("core WebAssembly module"));
     }
 }

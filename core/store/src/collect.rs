@@ -54,6 +54,7 @@ fn mark(c: &Connection) -> Result<Marked> {
         }
         marked.images.extend(record.chain_ids);
     }
+    marked.blobs.extend(crate::held::held_in(c)?);
     for (driver, chain) in Store::roots_in(c)? {
         marked.layers.extend(chain.into_iter().map(|id| (driver.clone(), id)));
     }

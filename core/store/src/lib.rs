@@ -13,7 +13,7 @@
 //!    [`Store::tag`], [`Store::untag`], [`Store::remove_image`].
 //! 8. [`Store::prepare_root`]`(&driver, &container, &diff_ids)` → plan, then [`Store::finish_root`]`(&container, record)`;
 //!    [`Store::root`] → plan and [`Area`], to mount it; [`Store::remove_root`].
-//! 9. [`Store::collect`]`(&drivers, …)`: marks from records and leases, sweeps the rest.
+//! 9. [`Store::collect`]`(&drivers, …)`: marks from records, leases and what others hold ([`hold_in`]), sweeps the rest.
 //! 10. [`Store::check`]: every blob against its digest; [`Area::facts`] for [`StorageDriver::probe`]; [`pack()`]: a tree
 //!     as a layer archive.
 //!
@@ -27,6 +27,7 @@ mod copy;
 pub mod db;
 mod dirs;
 mod error;
+mod held;
 pub mod image;
 mod layer;
 mod lease;
@@ -47,6 +48,7 @@ pub use collect::Collected;
 pub use copy::copy_tree;
 pub use db::{Component, Db, DbError, Durability, SqlJournal};
 pub use error::{Result, StoreError};
+pub use held::hold_in;
 pub use image::{ImageRecord, Removed};
 pub use layer::{LayerRecord, LayerSource, chain_ids};
 pub use lease::Lease;

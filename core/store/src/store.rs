@@ -17,7 +17,17 @@ use std::{
     sync::{Arc, Mutex, PoisonError, Weak},
 };
 
-pub(crate) const COMPONENT: Component = Component { name: "store", migrations: &[include_str!("schema.sql")] };
+pub(crate) const COMPONENT: Component = Component {
+    name: "store",
+    migrations: &[
+        include_str!("schema.sql"),
+        "CREATE TABLE held (
+            owner TEXT NOT NULL,      -- 'plugin:<name>'
+            blob TEXT NOT NULL,       -- digest
+            PRIMARY KEY (owner, blob)
+        )",
+    ],
+};
 
 /// The store; cheap to clone.
 #[derive(Clone, Debug)]

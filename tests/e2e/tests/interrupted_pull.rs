@@ -23,12 +23,16 @@ use std::{
 /// The layer that takes a moment.
 const BALLAST: usize = 12 << 20;
 
-/// What stands between daemon and registry: slow where it is told to be, and it counts.
-#[derive(Debug, Default)]
+/// After how much of it nothing comes any more, until the test says so.
+const PART: u64 = 5 << 20;
+
+/// What stands between daemon and registry: it lets so many bytes pass, and it counts.
+#[derive(Debug)]
 struct Between {
-    slow: AtomicBool,
+    limit: AtomicU64,
     bytes: AtomicU64,
     ranges: AtomicU64,
+    connections: AtomicU64,
 }
 
 impl Between {
@@ -50,20 +54,27 @@ impl Between {
     fn join(self: Arc<Self>, client: &TcpStream, registry: &str) -> Result<()> {
         let server = TcpStream::connect(registry)?;
         let (mut asked, mut to) = (client.try_clone()?, server.try_clone()?);
-        let between = self.clone();
-        std::thread::spawn(move || between.asked(&mut asked, &mut to));
+        let (between, left) = (self.clone(), Arc::new(AtomicBool::new(false)));
+        let leaves = left.clone();
+        self.connections.fetch_add(1, Relaxed);
+        std::thread::spawn(move || {
+            // However it ends: the daemon asks nothing more.
+            let _ = between.asked(&mut asked, &mut to);
+            leaves.store(true, Relaxed);
+            between.connections.fetch_sub(1, Relaxed);
+        });
         let (mut answers, mut to) = (server, client.try_clone()?);
         let mut part = vec![0; 64 << 10];
         loop {
+            while self.bytes.load(Relaxed) >= self.limit.load(Relaxed) && !left.load(Relaxed) {
+                std::thread::sleep(Duration::from_millis(2));
+            }
             let n = answers.read(&mut part)?;
             if n == 0 {
                 return Ok(to.shutdown(Shutdown::Write)?);
             }
             to.write_all(part.get(..n).unwrap_or_default())?;
             self.bytes.fetch_add(n as u64, Relaxed);
-            if self.slow.load(Relaxed) {
-                std::thread::sleep(Duration::from_millis(20));
-            }
         }
     }
 
@@ -102,16 +113,17 @@ fn a_pull_that_is_interrupted_changes_nothing_and_the_next_one_goes_on_where_it_
     let registry = Registry::start(dir.path(), None)?;
     let image = image::make_with_ballast(&dir.path().join("image"), &Config::shell(), BALLAST)?;
     image.push(&format!("{}/test/big:1", registry.host), None)?;
-    let between = Arc::new(Between::default());
+    let (limit, bytes, ranges, connections) =
+        (AtomicU64::new(PART), AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
+    let between = Arc::new(Between { limit, bytes, ranges, connections });
     let reference = format!("{}/test/big:1", between.start(&registry.host)?);
     let daemon = Daemon::start()?;
 
-    between.slow.store(true, Relaxed);
     let log = dir.path().join("pull.log");
     let mut pull = Running::start(daemon.davit().args(["pull", &reference]), &log)?;
     until(Duration::from_secs(60), "a good part has come", || {
         ensure!(pull.alive(), "the pull ended before: {}", std::fs::read_to_string(&log)?);
-        Ok((between.bytes.load(Relaxed) > 5 << 20).then_some(()))
+        Ok((between.bytes.load(Relaxed) >= PART).then_some(()))
     })?;
     pull.signal(Signal::SIGINT)?;
     pull.wait(Duration::from_secs(10))?;
@@ -119,14 +131,15 @@ fn a_pull_that_is_interrupted_changes_nothing_and_the_next_one_goes_on_where_it_
 
     // The last watcher has left: the work ends, and what has come is kept.
     let ingest = daemon.data_root().join("content/ingest");
-    let kept = until(Duration::from_secs(20), "the daemon lets go", || {
-        let before = between.bytes.load(Relaxed);
-        std::thread::sleep(Duration::from_millis(500));
-        Ok((between.bytes.load(Relaxed) == before).then(|| size_of(&ingest)))
-    })??;
+    until(
+        Duration::from_secs(20),
+        "the daemon lets go",
+        || Ok((between.connections.load(Relaxed) == 0).then_some(())),
+    )?;
+    let kept = size_of(&ingest)?;
     ensure!(kept > 1 << 20, "only {kept} bytes are kept");
 
-    between.slow.store(false, Relaxed);
+    between.limit.store(u64::MAX, Relaxed);
     let (before, ranges) = (between.bytes.load(Relaxed), between.ranges.load(Relaxed));
     davit(&daemon, &["pull", &reference])?.success()?;
     let came = between.bytes.load(Relaxed) - before;

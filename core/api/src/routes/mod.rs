@@ -2,6 +2,7 @@
 
 mod attach;
 mod build;
+mod components;
 mod create;
 mod df;
 mod events;
@@ -16,6 +17,7 @@ mod logs;
 mod networks;
 mod pause;
 mod ping;
+mod plugins;
 mod progress;
 mod prune;
 mod pull;
@@ -50,6 +52,7 @@ type Answer<T = axum::response::Response> = Result<T, ApiError>;
 pub fn router(engine: Engine) -> Router {
     Router::new()
         .merge(system())
+        .merge(plugins())
         .merge(containers())
         .merge(images())
         .merge(networks_and_volumes())
@@ -67,9 +70,23 @@ fn system() -> Router<Engine> {
         .route("/events", get(events::events))
         .route("/system/df", get(df::df))
         .route("/auth", post(login::login))
-        .route("/davit/v1/plugins", get(reload::plugins))
-        .route("/davit/v1/plugins/{name}", get(reload::plugin))
         .route("/davit/v1/reload", post(reload::reload))
+}
+
+fn plugins() -> Router<Engine> {
+    Router::new()
+        .route("/davit/v1/plugins", get(plugins::list).post(plugins::install))
+        .route("/davit/v1/plugins/{name}", get(plugins::inspect).delete(plugins::remove))
+        .route("/davit/v1/plugins/{name}/upgrade", post(plugins::upgrade))
+        .route("/davit/v1/plugins/{name}/rollback", post(plugins::rollback))
+        .route("/davit/v1/plugins/{name}/grant", post(plugins::grant))
+        .route("/davit/v1/plugins/{name}/revoke", post(plugins::revoke))
+        .route("/davit/v1/plugins/{name}/enable", post(plugins::enable))
+        .route("/davit/v1/plugins/{name}/disable", post(plugins::disable))
+        .route("/davit/v1/plugins/{name}/logs", get(plugins::logs))
+        .route("/davit/v1/components", post(components::bring))
+        .route("/davit/v1/components/pull", post(components::pull))
+        .route("/davit/v1/components/{*rest}", get(components::get).post(components::post))
 }
 
 fn containers() -> Router<Engine> {

@@ -6,6 +6,7 @@ pub(crate) mod host_config;
 pub(crate) mod image;
 pub(crate) mod info;
 pub(crate) mod network;
+pub(crate) mod plugin;
 pub(crate) mod settings;
 pub(crate) mod stats;
 pub(crate) mod summary;

@@ -1,9 +1,11 @@
 //! What this daemon does for plugins: fills the port `HostServices`. It decides nothing about rights; the plugin host
 //! has checked those before it asks here.
 //!
-//! `web` speaks HTTP, `secret_file` and `docker_config` read what the site's file names; state is the engine's.
+//! `web` speaks HTTP, `secret_file` and `docker_config` read what the site's file names, `plugin_log` keeps what plugins say;
+//! state is the engine's.
 
 mod docker_config;
+mod plugin_log;
 mod secret_file;
 mod web;
 
@@ -17,6 +19,7 @@ use davit_model::{
     state::StateWrites,
 };
 use davit_plugin_host::Grant;
+pub(crate) use plugin_log::PluginLogs;
 use std::{
     collections::BTreeMap,
     path::PathBuf,
@@ -48,18 +51,26 @@ pub(crate) struct DaemonServices {
     secrets: BTreeMap<String, PathBuf>,
     state: Arc<dyn PluginState>,
     web: Arc<Web>,
+    logs: Arc<PluginLogs>,
 }
 
 impl DaemonServices {
     /// Services over this state, knowing nothing of a site yet.
     pub(crate) fn new(state: Arc<dyn PluginState>) -> Result<Self, PolicyError> {
-        Ok(Self { plugins: BTreeMap::new(), secrets: BTreeMap::new(), state, web: Arc::new(Web::new()?) })
+        let (plugins, secrets, logs) = (BTreeMap::new(), BTreeMap::new(), Arc::default());
+        Ok(Self { plugins, secrets, state, web: Arc::new(Web::new()?), logs })
     }
 
     /// The same services, knowing what a site's file says.
     pub(crate) fn for_site(&self, plugins: BTreeMap<String, Settings>, secrets: &BTreeMap<String, String>) -> Self {
         let secrets = secrets.iter().map(|(name, file)| (name.clone(), PathBuf::from(file))).collect();
-        Self { plugins, secrets, state: self.state.clone(), web: self.web.clone() }
+        let (state, web, logs) = (self.state.clone(), self.web.clone(), self.logs.clone());
+        Self { plugins, secrets, state, web, logs }
+    }
+
+    /// What plugins said.
+    pub(crate) fn logs(&self) -> &PluginLogs {
+        &self.logs
     }
 
     fn settings(&self, plugin: &str) -> Settings {
@@ -70,6 +81,7 @@ impl DaemonServices {
 #[async_trait]
 impl HostServices for DaemonServices {
     fn log(&self, plugin: &str, level: LogLevel, message: &str) {
+        self.logs.add(plugin, level, message);
         match level {
             LogLevel::Trace => tracing::trace!(target: "plugin", plugin, "{message}"),
             LogLevel::Debug => tracing::debug!(target: "plugin", plugin, "{message}"),

@@ -3,7 +3,7 @@
 
 use super::{Component, say};
 use anyhow::Result;
-use davit_plugin_host::{Manifest, PluginInfo};
+use davit_plugin_host::{Manifest, PluginInfo, words};
 use serde_json::json;
 use std::process::ExitCode;
 
@@ -52,7 +52,7 @@ pub(super) async fn run(options: &Options) -> Result<ExitCode> {
         words => {
             say("asks     the operator for");
             for word in words {
-                let because = reason(&info.manifest, word).map_or_else(String::new, |text| format!(": {text}"));
+                let because = info.manifest.why_of(word).map_or_else(String::new, |text| format!(": {text}"));
                 say(&format!("           {word}{because}"));
             }
         }
@@ -86,21 +86,10 @@ fn doubts(info: &PluginInfo) -> Vec<String> {
         }
     }
     for word in needs.in_words() {
-        if reason(&info.manifest, &word).is_none() {
-            doubts.push(format!("[why] has no sentence for {:?}, which an operator is to grant", key(&word)));
+        if info.manifest.why_of(&word).is_none() {
+            doubts.push(format!("[why] has no sentence for {:?}, which an operator is to grant", words::key(&word)));
         }
     }
     doubts.dedup();
     doubts
-}
-
-/// The kind of right that a word of [`davit_plugin_host::Ask::in_words`] is about.
-fn key(word: &str) -> &str {
-    word.split(' ').next().unwrap_or_default()
-}
-
-/// The manifest's sentence for a right; its keys are plural where there can be several.
-fn reason<'a>(manifest: &'a Manifest, word: &str) -> Option<&'a str> {
-    let key = key(word);
-    manifest.why.get(key).or_else(|| manifest.why.get(&format!("{key}s"))).map(String::as_str)
 }

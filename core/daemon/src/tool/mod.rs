@@ -1,7 +1,8 @@
 //! This program as a plugin author's tool: what is in a component, does it keep to its kind's rules, what does it answer.
-//! `davit plugin check|test|run` becomes this. It needs no root, no daemon and no site, and touches no kernel object.
+//! `davit plugin check|test|run|embed` becomes this. It needs no root, no daemon and no site, and touches no kernel object.
 
 mod check;
+mod embed;
 mod judge;
 mod run;
 mod test;
@@ -35,6 +36,8 @@ enum Verb {
     Test(test::Options),
     /// Make one call of a component
     Run(run::Options),
+    /// Put a manifest into a component
+    Embed(embed::Options),
 }
 
 /// Acts as the tool where this process was started for that.
@@ -59,6 +62,7 @@ fn done(words: &Words) -> Result<ExitCode> {
             Verb::Check(options) => check::run(options).await,
             Verb::Test(options) => test::run(options).await,
             Verb::Run(options) => run::run(options).await,
+            Verb::Embed(options) => embed::run(options),
         }
     })
 }

@@ -16,6 +16,7 @@ use davit_model::{
 use std::{fmt, sync::Arc};
 
 /// Lifecycle policy in a component.
+#[derive(Clone)]
 pub(crate) struct LifecyclePort {
     pub(crate) callee: Callee,
     pub(crate) mutate: Option<mutate::GuestIndices>,

@@ -20,6 +20,7 @@ use std::{fmt, pin::pin, sync::Arc};
 use tokio::sync::mpsc;
 
 /// A network driver in a component.
+#[derive(Clone)]
 pub(crate) struct NetworkPort {
     pub(crate) callee: Callee,
     pub(crate) driver: driver::GuestIndices,

@@ -18,6 +18,7 @@ use std::{fmt, pin::pin, sync::Arc};
 use tokio::sync::mpsc;
 
 /// Registry authentication in a component.
+#[derive(Clone)]
 pub(crate) struct AuthPort {
     pub(crate) callee: Callee,
     pub(crate) authenticator: authenticator::GuestIndices,

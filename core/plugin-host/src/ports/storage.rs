@@ -20,6 +20,7 @@ use std::fmt;
 use wasmtime::{Store, component::Resource};
 
 /// A storage driver in a component.
+#[derive(Clone)]
 pub(crate) struct StoragePort {
     pub(crate) callee: Callee,
     pub(crate) driver: driver::GuestIndices,

@@ -10,8 +10,12 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 pub(super) const COMPONENT: Component = Component {
     name: "plugin-state",
-    migrations: &["CREATE TABLE IF NOT EXISTS plugin_state (plugin TEXT NOT NULL, key TEXT NOT NULL,
-        value BLOB NOT NULL, PRIMARY KEY (plugin, key))"],
+    migrations: &[
+        "CREATE TABLE IF NOT EXISTS plugin_state (plugin TEXT NOT NULL, key TEXT NOT NULL,
+        value BLOB NOT NULL, PRIMARY KEY (plugin, key))",
+        "CREATE TABLE plugin_state_kept (plugin TEXT NOT NULL, version TEXT NOT NULL, key TEXT NOT NULL,
+        value BLOB NOT NULL, PRIMARY KEY (plugin, version, key))",
+    ],
 };
 
 /// Why state was not written.
@@ -64,6 +68,41 @@ pub fn commit_in(c: &Connection, state: &StateWrites) -> Result<(), StateError> 
     Ok(())
 }
 
+/// Keeps a copy of all that a plugin remembers, as that of one of its versions. Within a transaction of the caller's.
+pub fn keep_in(c: &Connection, plugin: &str, version: &str) -> Result<(), DbError> {
+    c.execute("DELETE FROM plugin_state_kept WHERE plugin = ?1 AND version = ?2", [plugin, version])?;
+    let copy = "INSERT INTO plugin_state_kept (plugin, version, key, value)
+        SELECT plugin, ?2, key, value FROM plugin_state WHERE plugin = ?1";
+    c.execute(copy, [plugin, version])?;
+    Ok(())
+}
+
+/// The plugin remembers what was kept of that version, and nothing else; the copy is gone. Within a transaction of the
+/// caller's.
+pub fn bring_back_in(c: &Connection, plugin: &str, version: &str) -> Result<(), DbError> {
+    c.execute("DELETE FROM plugin_state WHERE plugin = ?1", [plugin])?;
+    let copy = "INSERT INTO plugin_state (plugin, key, value)
+        SELECT plugin, key, value FROM plugin_state_kept WHERE plugin = ?1 AND version = ?2";
+    c.execute(copy, [plugin, version])?;
+    c.execute("DELETE FROM plugin_state_kept WHERE plugin = ?1 AND version = ?2", [plugin, version])?;
+    Ok(())
+}
+
+/// What was kept of versions that are not among these is gone. Within a transaction of the caller's.
+pub fn forget_but_in(c: &Connection, plugin: &str, versions: &[&str]) -> Result<(), DbError> {
+    let kept = serde_json::to_string(versions).unwrap_or_else(|_| "[]".to_owned());
+    let others = "DELETE FROM plugin_state_kept
+        WHERE plugin = ?1 AND version NOT IN (SELECT value FROM json_each(?2))";
+    c.execute(others, [plugin, &kept])?;
+    Ok(())
+}
+
+/// All that a plugin remembers is gone, and all that was kept of it. Within a transaction of the caller's.
+pub fn forget_all_in(c: &Connection, plugin: &str) -> Result<(), DbError> {
+    c.execute("DELETE FROM plugin_state WHERE plugin = ?1", [plugin])?;
+    forget_but_in(c, plugin, &[])
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::{Db, Durability};
@@ -98,5 +137,22 @@ mod tests {
         assert_eq!(seen.unwrap(), (vec!["a".to_owned(), "b".to_owned()], Some(b"2".to_vec()), None));
         commit(writes(&[("a", Some(b"1"), None)])).await.unwrap();
         assert_eq!(db.read_blocking(|c| keys_in(c, "p", "")).unwrap(), ["b"]);
+    }
+
+    #[tokio::test]
+    async fn what_a_version_remembered_comes_back_with_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let db = Db::open(&dir.path().join("d.db"), &[]).unwrap();
+        let seen = || db.read_blocking(|c| Ok::<_, DbError>((get_in(c, "p", "a")?, keys_in(c, "p", "")?))).unwrap();
+        let commit = |state: StateWrites| db.write(Durability::Normal, move |c| commit_in(c, &state));
+        commit(writes(&[("a", None, Some(b"1"))])).await.unwrap();
+        db.write(Durability::Full, |c| keep_in(c, "p", "old")).await.unwrap();
+        commit(writes(&[("a", Some(b"1"), Some(b"2")), ("b", None, Some(b"new"))])).await.unwrap();
+        db.write(Durability::Full, |c| bring_back_in(c, "p", "old")).await.unwrap();
+        assert_eq!(seen(), (Some(b"1".to_vec()), vec!["a".to_owned()]));
+        db.write(Durability::Full, |c| keep_in(c, "p", "old")).await.unwrap();
+        db.write(Durability::Full, |c| forget_but_in(c, "p", &["other"])).await.unwrap();
+        db.write(Durability::Full, |c| bring_back_in(c, "p", "old")).await.unwrap();
+        assert_eq!(seen(), (None, vec![]), "nothing was kept");
     }
 }

@@ -155,6 +155,24 @@ async fn a_lease_keeps_what_no_record_names_yet() {
 }
 
 #[tokio::test]
+async fn a_blob_stays_as_long_as_somebody_holds_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    let blob = store.blobs().put(b"a component").unwrap();
+    let other = store.blobs().put(b"another").unwrap();
+    let hold = |owner: &'static str, blobs: Vec<davit_model::digest::Digest>| {
+        store.db().write(crate::Durability::Full, move |c| crate::hold_in(c, owner, &blobs))
+    };
+    hold("p", vec![blob.clone(), other.clone()]).await.unwrap();
+    hold("q", vec![blob.clone()]).await.unwrap();
+    assert!(store.collect(&[]).await.unwrap().blobs.is_empty());
+    hold("p", vec![]).await.unwrap();
+    assert_eq!(store.collect(&[]).await.unwrap().blobs, [other], "the other has an owner left");
+    hold("q", vec![]).await.unwrap();
+    assert_eq!(store.collect(&[]).await.unwrap().blobs, [blob]);
+}
+
+#[tokio::test]
 async fn two_manifests_of_one_configuration_are_one_image() {
     let (_dir, store, a, _) = two_images().await;
     let mut value: serde_json::Value = serde_json::from_slice(&a.manifest).unwrap();

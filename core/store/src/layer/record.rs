@@ -54,6 +54,17 @@ impl Store {
         self.0.db.read(move |c| find(c, &driver, &chain_id)).await
     }
 
+    /// How many layers a driver has.
+    pub async fn layers_of(&self, driver: &str) -> Result<u64> {
+        let driver = driver.to_owned();
+        let count = move |c: &Connection| {
+            let count =
+                c.query_row("SELECT count(*) FROM layer WHERE driver = ?1", [driver], |r| r.get::<_, i64>(0))?;
+            Ok(u64::try_from(count).unwrap_or(0))
+        };
+        self.0.db.read(count).await
+    }
+
     /// Bytes of file content by chain id, of every layer that is there; with several drivers the largest.
     pub async fn layer_sizes(&self) -> Result<BTreeMap<Digest, u64>> {
         let list = |c: &Connection| {

@@ -1,0 +1,77 @@
+//! `davit plugin upgrade` and `rollback`: another version in a plugin's place, and the one before again.
+
+use super::{
+    bring, path,
+    rights::{self, Given},
+};
+use crate::{
+    answer::{items, text},
+    connect::Call,
+    context::Context,
+    error::{Exit, Result},
+};
+use davit_api_types::v1::Upgrade;
+use serde_json::Value;
+
+/// Upgrade a plugin: what asks for no more goes through, what asks for more is held until it is granted
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    given: Given,
+    #[arg(value_name = "PLUGIN")]
+    name: String,
+    /// The new version [default: where the present one came from]
+    #[arg(value_name = "FILE|NAME[:TAG|@DIGEST]")]
+    component: Option<String>,
+}
+
+/// Go back to the version before, and to what it remembered
+#[derive(Debug, clap::Args)]
+pub(crate) struct Back {
+    #[arg(value_name = "PLUGIN")]
+    name: String,
+}
+
+pub(super) async fn run(ctx: &Context, args: Args) -> Result<Exit> {
+    let before = ctx.client.value(Call::get(path(&args.name, "")).unversioned()).await?;
+    let source = args.component.unwrap_or_else(|| text(&before, "/Source").to_owned());
+    let component = bring::component(ctx, &source).await?;
+    if text(&component, "/Digest") == text(&before, "/Digest") {
+        ctx.out.note(&format!("{} is at this version: {}", args.name, text(&before, "/Version")));
+        return Ok(Exit::OK);
+    }
+    ctx.out.note(&format!("{} -> {}", text(&before, "/Version"), bring::shown(&component)));
+    let null = Value::Null;
+    let asks = |value| Value::pointer(value, "/Asks").unwrap_or(&null);
+    let difference = rights::difference(asks(&before), asks(&component));
+    if !difference.is_empty() {
+        ctx.out.note(&format!("It asks for other rights than before:\n{}", difference.join("\n")));
+    }
+    let more = difference.iter().any(|line| line.starts_with("  +"));
+    let grant = if !more || args.given.nobody_says() {
+        // What was granted goes on; what asks for more is held.
+        None
+    } else {
+        let known = items(&before, "/Asks").iter().map(|ask| text(ask, "/Right")).collect();
+        args.given.of(ctx, asks(&component), &known)?
+    };
+    let upgrade = Upgrade { component: text(&component, "/Digest").to_owned(), grant };
+    let after = ctx.client.value(Call::post(path(&args.name, "upgrade")).unversioned().json(&upgrade)).await?;
+    if let Some(held) = after.pointer("/Held").filter(|held| !held.is_null()) {
+        ctx.out.note(&format!(
+            "{} {} is held until it is granted what more it asks for: davit plugin grant {}",
+            args.name,
+            text(held, "/Version"),
+            args.name
+        ));
+        return Ok(Exit(1));
+    }
+    ctx.out.line(&format!("{} {}", args.name, text(&after, "/Version")))?;
+    Ok(Exit::OK)
+}
+
+pub(super) async fn back(ctx: &Context, args: &Back) -> Result<Exit> {
+    let after = ctx.client.value(Call::post(path(&args.name, "rollback")).unversioned()).await?;
+    ctx.out.line(&format!("{} {}", args.name, text(&after, "/Version")))?;
+    Ok(Exit::OK)
+}

@@ -1,0 +1,91 @@
+//! `grant` and `revoke`: what a plugin may do, right by right. It holds for one component and acts on the next call.
+
+use super::{
+    install::{asked_for, of_version},
+    plugin_operation,
+    record::PluginRecord,
+    switch::Becomes,
+};
+use crate::{Engine, EngineError};
+use davit_model::id::Caller;
+use std::collections::BTreeSet;
+
+/// What is granted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Granting {
+    /// What was granted before, as far as it is asked for; nothing where nothing was.
+    Carried,
+    /// All that is asked for.
+    All,
+    /// These rights.
+    These(BTreeSet<String>),
+}
+
+impl Engine {
+    /// The rights of a grant as the site's file has it (TOML), in words, and the component that it is for where it says so.
+    pub fn read_grant(&self, text: &str) -> Result<(BTreeSet<String>, Option<String>), EngineError> {
+        let table = text.parse::<toml::Table>();
+        let table = table.map_err(|e| EngineError::invalid(format!("the grant: {}", e.to_string().trim())))?;
+        self.inner.loader.grant_in_words(&table)
+    }
+
+    /// Grants rights: to the version that waits for it, which then comes into force, or else to the one in force.
+    pub async fn grant_plugin(
+        &self,
+        caller: &Caller,
+        name: &str,
+        grant: Granting,
+    ) -> Result<PluginRecord, EngineError> {
+        self.admit(&plugin_operation("plugin.grant", caller, name, None)).await?;
+        let _alone = self.inner.plugin_changes.lock().await;
+        let mut record = self.plugin_record(name).await?;
+        let version = record.held.as_ref().unwrap_or(&record.current);
+        let more = match grant {
+            Granting::Carried => BTreeSet::new(),
+            Granting::All => version.asks.iter().map(|a| a.right.clone()).collect(),
+            Granting::These(words) => words,
+        };
+        asked_for(name, &version.asks, &more)?;
+        if let Some(mut held) = record.held.clone() {
+            held.granted.extend(more);
+            return self.bring_into_force(record, held).await;
+        }
+        record.current.granted.extend(more);
+        self.regranted(record).await
+    }
+
+    /// Takes rights away: these, or all.
+    pub async fn revoke_plugin(
+        &self,
+        caller: &Caller,
+        name: &str,
+        rights: Option<&BTreeSet<String>>,
+    ) -> Result<PluginRecord, EngineError> {
+        self.admit(&plugin_operation("plugin.revoke", caller, name, None)).await?;
+        let _alone = self.inner.plugin_changes.lock().await;
+        let mut record = self.plugin_record(name).await?;
+        match rights {
+            None => record.current.granted.clear(),
+            Some(rights) => {
+                if let Some(word) = rights.iter().find(|w| !record.current.granted.contains(*w)) {
+                    let has: Vec<&str> = record.current.granted.iter().map(String::as_str).collect();
+                    return Err(EngineError::invalid(format!(
+                        "plugin {name} was not granted {word:?}; it was granted: {}",
+                        has.join(", ")
+                    )));
+                }
+                record.current.granted.retain(|w| !rights.contains(w));
+            }
+        }
+        self.regranted(record).await
+    }
+
+    async fn regranted(&self, record: PluginRecord) -> Result<PluginRecord, EngineError> {
+        self.switch(Becomes::This(Box::new(record.clone())), Vec::new()).await?;
+        let mut attributes = of_version(&record.current);
+        let granted: Vec<&str> = record.current.granted.iter().map(String::as_str).collect();
+        attributes.insert("granted".to_owned(), granted.join(", "));
+        self.publish("plugin.grant", &record.name, attributes);
+        Ok(record)
+    }
+}

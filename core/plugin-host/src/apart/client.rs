@@ -1,0 +1,440 @@
+//! The daemon's side: the process, started when it is first needed and again when it ended or hung; and the messages to
+//! and from it. Calls in flight when it ends get `unavailable`; plugins are loaded into the next one when they are called.
+
+use super::{
+    frames,
+    guard::Guard,
+    remote::Remote,
+    wire::{Asks, Call, FromHost, Load, Loaded, Served, ToHost, served},
+};
+use crate::{
+    compile::{CompiledForms, CompilerProgram},
+    counts::{Counter, End},
+    engine,
+    error::LoadError,
+    grant::Grant,
+    host::{Read, Source},
+    manifest::Manifest,
+    question::{Question, Reply},
+    rights::Rights,
+};
+use davit_model::{
+    error::{PolicyError, PortError},
+    services::{HostServices, LogLevel},
+    state::Planned,
+};
+use std::{
+    collections::HashMap,
+    ffi::OsString,
+    fmt, io,
+    os::{fd::OwnedFd, unix::net::UnixStream},
+    path::PathBuf,
+    process::Stdio,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+
+/// How long the process may take until it serves.
+const STARTING: Duration = Duration::from_secs(30);
+/// How long a plugin may take to be loaded.
+const LOADING: Duration = Duration::from_secs(30);
+/// Beyond the longest deadline of a plugin: what does not answer by then hangs, and is ended.
+const GRACE: Duration = Duration::from_secs(10);
+/// Questions of calls that are answered at a time; what asks more waits.
+const QUESTIONS: usize = 256;
+
+/// Programs that the daemon starts: the host process (which calls [`super::serve_stdin`]) and the compiler.
+#[derive(Clone, Debug)]
+pub struct HostProgram {
+    /// The program, usually `/proc/self/exe`.
+    pub program: PathBuf,
+    /// Its arguments as the host process.
+    pub arguments: Vec<OsString>,
+    /// The compiler.
+    pub compiler: CompilerProgram,
+}
+
+/// Loads plugins into a host process and calls them there. Cheap to clone.
+#[derive(Clone)]
+pub struct ApartHost(Arc<Inner>);
+
+impl fmt::Debug for ApartHost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ApartHost").field("program", &self.0.program).finish_non_exhaustive()
+    }
+}
+
+struct Inner {
+    program: HostProgram,
+    forms: CompiledForms,
+    /// For the names of compiled forms: nothing runs in it.
+    engine: wasmtime::Engine,
+    running: tokio::sync::Mutex<Option<Arc<Running>>>,
+    starts: AtomicU64,
+    plugins: AtomicU64,
+}
+
+/// One life of the process.
+pub(super) struct Running {
+    /// Counts the lives.
+    pub(super) life: u64,
+    frames: mpsc::UnboundedSender<Vec<u8>>,
+    waiting: Mutex<Waiting>,
+    next: AtomicU64,
+    /// Becomes true when it has ended.
+    ended: watch::Sender<bool>,
+    /// The outer process.
+    pid: u32,
+    child: Mutex<tokio::process::Child>,
+}
+
+#[derive(Default)]
+struct Waiting {
+    loads: HashMap<u64, oneshot::Sender<Result<Loaded, String>>>,
+    calls: HashMap<u64, Waited>,
+    plugins: HashMap<u64, Speaker>,
+}
+
+/// A call that is waited for.
+struct Waited {
+    asker: Asker,
+    answer: oneshot::Sender<Answered>,
+    /// Where what it asks of its caller goes.
+    lent: mpsc::UnboundedSender<(u64, Asks)>,
+}
+
+/// On whose behalf a call asks.
+#[derive(Clone)]
+struct Asker {
+    speaker: Speaker,
+    question: Option<Arc<Question>>,
+}
+
+/// A plugin, as what is asked and logged is about it.
+#[derive(Clone)]
+pub(super) struct Speaker {
+    pub(super) site_name: Arc<str>,
+    pub(super) services: Arc<dyn HostServices>,
+    pub(super) guard: Arc<Guard>,
+}
+
+/// How a call went.
+pub(super) type Answered = (End, Result<Option<Planned<Reply>>, PortError>);
+
+/// A call under way.
+pub(super) struct Flight {
+    pub(super) answer: oneshot::Receiver<Answered>,
+    pub(super) lent: mpsc::UnboundedReceiver<(u64, Asks)>,
+    pub(super) cancel: CancelOnDrop,
+}
+
+/// Ends a call whose caller waits no more.
+pub(super) struct CancelOnDrop {
+    running: Arc<Running>,
+    id: u64,
+}
+
+impl Drop for CancelOnDrop {
+    fn drop(&mut self) {
+        if self.running.waiting().calls.remove(&self.id).is_some() {
+            self.running.say(&ToHost::Cancel { id: self.id });
+        }
+    }
+}
+
+impl ApartHost {
+    /// Sets the daemon's side up; the process is started with the first plugin.
+    ///
+    /// # Errors
+    /// Where the folder of compiled forms cannot be had.
+    pub fn new(cache_dir: &std::path::Path, program: HostProgram) -> Result<Self, LoadError> {
+        let engine = engine::engine().map_err(|source| LoadError::Host { what: "setting up wasmtime", source })?;
+        let forms = CompiledForms::open(cache_dir, Some(program.compiler.clone()))?;
+        let (running, starts, plugins) = (tokio::sync::Mutex::default(), AtomicU64::new(0), AtomicU64::new(0));
+        Ok(Self(Arc::new(Inner { program, forms, engine, running, starts, plugins })))
+    }
+
+    /// Loads a component under a name of the site's file, with services of its own and a counter that outlives it.
+    ///
+    /// # Errors
+    /// What is wrong with the file, the manifest or the grant; the text names the plugin and says what to do.
+    pub async fn load(
+        &self,
+        services: &Arc<dyn HostServices>,
+        counter: &Counter,
+        site_name: &str,
+        source: Source<'_>,
+        grant: &Grant,
+    ) -> Result<Arc<Remote>, LoadError> {
+        let read = Read::from(site_name, source)?;
+        let bad = |reason: String| read.bad(site_name, reason);
+        let text = read.manifest().map_err(bad)?;
+        let manifest = Manifest::parse(text).map_err(bad)?;
+        let digest = read.digest();
+        grant.fits(&digest).map_err(bad)?;
+        self.0.forms.compiled(&self.0.engine, &digest, &read.wasm).await.map_err(bad)?;
+        let rights = Rights::effective(site_name, &manifest.needs, &grant.rights, &grant.credential_callers);
+        let load = Load {
+            plugin: self.0.plugins.fetch_add(1, Relaxed),
+            site_name: site_name.to_owned(),
+            digest: digest.clone(),
+            manifest: String::from_utf8_lossy(text).into_owned(),
+            granted: grant.rights.clone(),
+            callers: grant.credential_callers.clone(),
+        };
+        let speaker = Speaker {
+            site_name: site_name.into(),
+            services: services.clone(),
+            guard: Arc::new(Guard::new(site_name, rights)),
+        };
+        Remote::load(self.clone(), load, read.wasm.into_owned(), speaker, manifest, counter.clone())
+            .await
+            .map(Arc::new)
+            .map_err(|reason| LoadError::Plugin { name: site_name.to_owned(), origin: digest, reason })
+    }
+
+    /// The compiled form of a component that was loaded before.
+    pub(super) async fn compiled(&self, digest: &str, wasm: &[u8]) -> Result<Vec<u8>, String> {
+        Ok(self.0.forms.compiled(&self.0.engine, digest, wasm).await?.into_bytes())
+    }
+
+    /// The process id of the host process's outer part, where one runs.
+    pub async fn pid(&self) -> Option<u32> {
+        self.0.running.lock().await.as_ref().filter(|r| !*r.ended.borrow()).map(|r| r.pid)
+    }
+
+    /// The process, which is started where none lives.
+    pub(super) async fn running(&self) -> Result<Arc<Running>, String> {
+        let mut running = self.0.running.lock().await;
+        if let Some(alive) = running.as_ref().filter(|r| !*r.ended.borrow()) {
+            return Ok(alive.clone());
+        }
+        let life = self.0.starts.fetch_add(1, Relaxed);
+        let started = Running::start(&self.0.program, life).await?;
+        *running = Some(started.clone());
+        Ok(started)
+    }
+}
+
+impl Running {
+    async fn start(program: &HostProgram, life: u64) -> Result<Arc<Self>, String> {
+        let failed = |e: io::Error| format!("the plugin host {} cannot be started: {e}", program.program.display());
+        let (ours, theirs) = UnixStream::pair().map_err(failed)?;
+        ours.set_nonblocking(true).map_err(failed)?;
+        let mut command = tokio::process::Command::new(&program.program);
+        command.args(&program.arguments).env_clear().current_dir("/").kill_on_drop(true);
+        command.stdin(Stdio::from(OwnedFd::from(theirs))).stdout(Stdio::null()).stderr(Stdio::null());
+        let child = command.spawn().map_err(failed)?;
+        // The command holds their end; the process's end is seen only when nobody else has it.
+        drop(command);
+        let (mut from, to) = tokio::net::UnixStream::from_std(ours).map_err(failed)?.into_split();
+        let ready = tokio::time::timeout(STARTING, frames::receive::<FromHost>(&mut from, false)).await;
+        match ready {
+            Ok(Ok(Some((FromHost::Ready, _)))) => {}
+            Ok(Ok(Some((FromHost::Failed { why }, _)))) => {
+                return Err(format!("the plugin host does not serve: {why}"));
+            }
+            Ok(Ok(_)) => return Err("the plugin host ended before it served".to_owned()),
+            Ok(Err(e)) => return Err(format!("the plugin host does not serve: {e}")),
+            Err(_) => return Err(format!("the plugin host did not serve within {} s", STARTING.as_secs())),
+        }
+        let (sender, receiver) = mpsc::unbounded_channel();
+        let running = Arc::new(Self {
+            life,
+            frames: sender,
+            waiting: Mutex::default(),
+            next: AtomicU64::new(0),
+            ended: watch::Sender::new(false),
+            pid: child.id().unwrap_or(0),
+            child: Mutex::new(child),
+        });
+        tokio::spawn(frames::send(to, receiver));
+        tokio::spawn(listen(running.clone(), from));
+        Ok(running)
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn say(&self, message: &ToHost) {
+        self.say_with(message, &[]);
+    }
+
+    fn say_with(&self, message: &ToHost, bytes: &[u8]) {
+        // What cannot be said is not answered, and that has a deadline.
+        if let Ok(frame) = frames::frame(message, bytes) {
+            let _ = self.frames.send(frame);
+        }
+    }
+
+    /// Loads a plugin. The error is a text about the component, or about the process.
+    pub(super) async fn load(&self, load: Load, compiled: &[u8], speaker: Speaker) -> Result<Loaded, String> {
+        let plugin = load.plugin;
+        let (to, answer) = oneshot::channel();
+        {
+            let mut waiting = self.waiting();
+            waiting.loads.insert(plugin, to);
+            waiting.plugins.insert(plugin, speaker);
+        }
+        if *self.ended.borrow() {
+            self.fail_all();
+        }
+        self.say_with(&ToHost::Load(load), compiled);
+        match tokio::time::timeout(LOADING, answer).await {
+            Ok(Ok(loaded)) => loaded,
+            Ok(Err(_)) => Err(ENDED.to_owned()),
+            Err(_) => {
+                self.end("it did not load a plugin in time");
+                Err(format!("the plugin host did not load it within {} s", LOADING.as_secs()))
+            }
+        }
+    }
+
+    pub(super) fn unload(&self, plugin: u64) {
+        self.waiting().plugins.remove(&plugin);
+        self.say(&ToHost::Unload { plugin });
+    }
+
+    /// Begins a call.
+    pub(super) fn call(self: &Arc<Self>, plugin: u64, question: Option<Arc<Question>>, speaker: Speaker) -> Flight {
+        let id = self.next.fetch_add(1, Relaxed);
+        let (to, answer) = oneshot::channel();
+        let (lent, asked) = mpsc::unbounded_channel();
+        let call = question.as_deref().map_or(Call::Wake, |question| Call::Ask(Box::new(question.clone())));
+        self.waiting().calls.insert(id, Waited { asker: Asker { speaker, question }, answer: to, lent });
+        if *self.ended.borrow() {
+            self.fail_all();
+        }
+        self.say(&ToHost::Call { id, plugin, call });
+        Flight { answer, lent: asked, cancel: CancelOnDrop { running: self.clone(), id } }
+    }
+
+    /// Answers a question that a call asked of its caller.
+    pub(super) fn serve(&self, ask: u64, answer: Served) {
+        self.say(&ToHost::Served { ask, answer });
+    }
+
+    /// Ends the process: it hangs, or says what makes no sense.
+    pub(super) fn end(&self, why: &str) {
+        tracing::warn!("the plugin host is ended: {why}");
+        // An error says that it has ended already.
+        let _ = self.child.lock().unwrap_or_else(PoisonError::into_inner).start_kill();
+    }
+
+    /// Whoever waits has waited for nothing.
+    fn fail_all(&self) {
+        let mut waiting = self.waiting();
+        waiting.loads.clear();
+        waiting.calls.clear();
+    }
+}
+
+/// What is told where the process ended.
+pub(super) const ENDED: &str = "the plugin host ended meanwhile; it is started again with the next call";
+
+/// How long a call may be waited for, the plugin's own deadline included.
+pub(super) fn patience(longest_ms: u64) -> Duration {
+    Duration::from_millis(longest_ms) + GRACE
+}
+
+/// Takes what the process says until it ends.
+async fn listen(running: Arc<Running>, mut from: tokio::net::unix::OwnedReadHalf) {
+    let questions = Arc::new(Semaphore::new(QUESTIONS));
+    let why = loop {
+        match frames::receive::<FromHost>(&mut from, false).await {
+            Ok(Some((message, _))) => running.take(message, &questions).await,
+            Ok(None) => break "it closed its socket".to_owned(),
+            Err(e) => break format!("what it says cannot be read: {e}"),
+        }
+    };
+    running.ended.send_replace(true);
+    running.end(&why);
+    running.fail_all();
+}
+
+impl Running {
+    async fn take(self: &Arc<Self>, message: FromHost, questions: &Arc<Semaphore>) {
+        match message {
+            FromHost::Loaded { plugin, loaded } => {
+                if let Some(waiting) = self.waiting().loads.remove(&plugin) {
+                    // Who loads may have gone.
+                    let _ = waiting.send(loaded);
+                }
+            }
+            FromHost::Answered { id, end, mut answer } => {
+                let Some(waited) = self.waiting().calls.remove(&id) else { return };
+                if let Ok(Some(planned)) = &mut answer
+                    && let Err(error) = waited.asker.speaker.guard.answers(planned)
+                {
+                    let call = waited.asker.question.as_deref().map_or("instantiate", Question::call);
+                    answer = Err(PortError::new(&*waited.asker.speaker.site_name, call, error));
+                }
+                let _ = waited.answer.send((end, answer));
+            }
+            FromHost::Asks { ask, id, asks } => self.asked(ask, id, asks, questions).await,
+            FromHost::Log { plugin, level, text } => {
+                let speaker = self.waiting().plugins.get(&plugin).cloned();
+                if let Some(speaker) = speaker {
+                    speaker.services.log(&speaker.site_name, level, &text);
+                }
+            }
+            // Said once, before anybody listens here.
+            FromHost::Ready | FromHost::Failed { .. } => {}
+        }
+    }
+
+    async fn asked(self: &Arc<Self>, ask: u64, id: u64, mut asks: Asks, questions: &Arc<Semaphore>) {
+        let found = {
+            let waiting = self.waiting();
+            waiting.calls.get(&id).map(|waited| (waited.asker.clone(), waited.lent.clone()))
+        };
+        let Some((asker, lent)) = found else {
+            return self.serve(ask, Err(PolicyError::Internal("the call is over".to_owned())));
+        };
+        if let Err(error) = asker.speaker.guard.asks(&mut asks, asker.question.as_deref()) {
+            let plugin = &asker.speaker.site_name;
+            asker.speaker.services.log(plugin, LogLevel::Warn, &format!("refused: {error}"));
+            return self.serve(ask, Err(error));
+        }
+        if matches!(
+            asks,
+            Asks::Subnet { .. } | Asks::Address { .. } | Asks::Port { .. } | Asks::Referrers { .. } | Asks::Blob { .. }
+        ) {
+            // Its caller answers, or is gone.
+            if lent.send((ask, asks)).is_err() {
+                self.serve(ask, Err(PolicyError::Internal("whoever called is not there any more".to_owned())));
+            }
+            return;
+        }
+        // A flood of questions waits here, and with it the socket.
+        let Ok(turn) = questions.clone().acquire_owned().await else { return };
+        let running = self.clone();
+        tokio::spawn(async move {
+            let answer = done(&asker.speaker, asks).await;
+            running.serve(ask, answer);
+            drop(turn);
+        });
+    }
+}
+
+/// Does what a call asks of the daemon.
+async fn done(speaker: &Speaker, asks: Asks) -> Served {
+    let (services, plugin) = (&speaker.services, &*speaker.site_name);
+    match asks {
+        Asks::Config => services.config(plugin).await,
+        Asks::StateGet { key } => served(services.state_get(plugin, &key).await),
+        Asks::StateCommit { writes } => served(services.state_commit(&writes).await),
+        Asks::StateKeys { prefix } => served(services.state_keys(plugin, &prefix).await),
+        Asks::Secret { name } => served(services.secret(plugin, &name).await),
+        Asks::Stored { server } => served(services.stored_credential(plugin, &server).await),
+        Asks::Http { request } => served(services.http(plugin, *request).await),
+        Asks::Subnet { .. } | Asks::Address { .. } | Asks::Port { .. } | Asks::Referrers { .. } | Asks::Blob { .. } => {
+            Err(PolicyError::Internal("a question for the caller".to_owned()))
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! The daemon's side of a grant. Host functions have checked it already, over there: a process that was taken over says
+//! what it likes, so that everything that it asks for, and everything that it answers, is held against the grant again.
+
+use super::wire::Asks;
+use crate::{
+    origin::Origin,
+    question::{AuthCall, Question, Reply},
+    rights::Rights,
+};
+use davit_model::{
+    auth::Challenge,
+    error::PolicyError,
+    network::{Attachment, LinkKind},
+    state::Planned,
+};
+use url::Url;
+
+/// What one plugin may.
+#[derive(Debug)]
+pub(super) struct Guard {
+    site_name: String,
+    rights: Rights,
+}
+
+impl Guard {
+    pub(super) fn new(site_name: &str, rights: Rights) -> Self {
+        Self { site_name: site_name.to_owned(), rights }
+    }
+
+    /// Whether a call may ask this; what it says of itself is set to what it is.
+    pub(super) fn asks(&self, asks: &mut Asks, question: Option<&Question>) -> Result<(), PolicyError> {
+        let challenge = question.and_then(challenge);
+        match asks {
+            Asks::Config => Ok(()),
+            Asks::StateGet { .. } | Asks::StateKeys { .. } => self.rights.state(),
+            Asks::StateCommit { writes } => {
+                writes.plugin.clone_from(&self.site_name);
+                self.rights.state()
+            }
+            Asks::Secret { name } => self.rights.secret(name),
+            Asks::Stored { .. } => match challenge {
+                Some(challenge) => self.rights.credentials(&challenge.caller),
+                None => Err(PolicyError::Denied("stored credentials without a challenge".to_owned())),
+            },
+            Asks::Http { request } => {
+                let url = Url::parse(&request.url).map_err(|e| PolicyError::Invalid(format!("its URL: {e}")))?;
+                request.allow_link_local = self.rights.link_local();
+                self.rights.http(&Origin::of(&url)?, challenge)
+            }
+            Asks::Subnet { .. } | Asks::Address { .. } | Asks::Port { .. } => match question {
+                Some(Question::Network(_)) => Ok(()),
+                _ => Err(PolicyError::Denied("a lease for a call that plans no network".to_owned())),
+            },
+            Asks::Referrers { .. } | Asks::Blob { .. } => match question {
+                Some(Question::RegistryAuth(AuthCall::Verify { .. })) => Ok(()),
+                _ => Err(PolicyError::Denied("a manifest for a call that verifies none".to_owned())),
+            },
+        }
+    }
+
+    /// Whether a call may answer this; likewise.
+    pub(super) fn answers(&self, planned: &mut Planned<Reply>) -> Result<(), PolicyError> {
+        planned.state.plugin.clone_from(&self.site_name);
+        if !planned.state.writes.is_empty() {
+            self.rights.state()?;
+        }
+        match &planned.plan {
+            Reply::Adjustments(all) => all.iter().try_for_each(|a| self.rights.adjust(&a.path)),
+            Reply::Mirrors(all) => all.iter().try_for_each(|m| self.rights.mirror(&m.origin).map(drop)),
+            Reply::Network(plan) => plan.links.iter().try_for_each(|(_, link)| match link {
+                LinkKind::Vlan { parent, .. } => self.rights.interface(parent),
+                LinkKind::Bridge | LinkKind::Vxlan { .. } => Ok(()),
+            }),
+            Reply::Endpoint(plan) => match &plan.attachment {
+                Attachment::Macvlan { parent, .. } => self.rights.interface(parent),
+                Attachment::ShareHost => self.rights.host_network(),
+                Attachment::None | Attachment::Veth { .. } => Ok(()),
+            },
+            Reply::Done
+            | Reply::Layer(_)
+            | Reply::Commit(_)
+            | Reply::Root(_)
+            | Reply::Steps(_)
+            | Reply::Usage(_)
+            | Reply::Keep(_)
+            | Reply::Answer(_) => Ok(()),
+        }
+    }
+}
+
+fn challenge(question: &Question) -> Option<&Challenge> {
+    match question {
+        Question::RegistryAuth(AuthCall::Authenticate { challenge }) => Some(challenge),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rights::Ask;
+    use davit_model::{
+        lifecycle::Adjustment,
+        network::EndpointPlan,
+        services::HttpRequest,
+        state::{StateWrite, StateWrites},
+    };
+    use std::collections::BTreeSet;
+
+    fn guard(words: &[&str]) -> Guard {
+        let ask = Ask::from_words(words.iter().copied()).unwrap();
+        Guard::new("p", Rights::effective("p", &ask, &ask, &BTreeSet::new()))
+    }
+
+    fn get(url: &str) -> Asks {
+        let request = HttpRequest {
+            method: "GET".into(),
+            url: url.into(),
+            headers: vec![],
+            authorization: None,
+            body: None,
+            content_type: None,
+            max_body: 1,
+            timeout_ms: 1,
+            allow_link_local: true,
+        };
+        Asks::Http { request: Box::new(request) }
+    }
+
+    #[test]
+    fn what_was_not_granted_is_not_done_whoever_asks() {
+        let nothing = guard(&[]);
+        let writes = StateWrites { plugin: "other".into(), writes: vec![] };
+        for mut asks in [
+            Asks::StateGet { key: "k".into() },
+            Asks::StateKeys { prefix: String::new() },
+            Asks::StateCommit { writes: writes.clone() },
+            Asks::Secret { name: "key".into() },
+            Asks::Stored { server: "r.example".into() },
+            get("https://a.example/"),
+            Asks::Subnet { wanted: None, v6: false },
+            Asks::Referrers { artifact_type: "t".into() },
+        ] {
+            assert!(matches!(nothing.asks(&mut asks, None), Err(PolicyError::Denied(_))), "{asks:?}");
+        }
+        let some = guard(&["state", "http https://a.example"]);
+        let mut asks = Asks::StateCommit { writes };
+        some.asks(&mut asks, None).unwrap();
+        assert!(matches!(asks, Asks::StateCommit { writes } if writes.plugin == "p"), "never another's state");
+        let mut request = get("https://a.example/x");
+        some.asks(&mut request, None).unwrap();
+        assert!(matches!(request, Asks::Http { request } if !request.allow_link_local));
+        assert!(some.asks(&mut get("https://b.example/"), None).is_err());
+    }
+
+    #[test]
+    fn an_answer_beyond_the_grant_is_none() {
+        let labels = guard(&["adjust /labels/*"]);
+        let adjust = |path: &str| {
+            let adjustment = Adjustment { path: path.into(), value: serde_json::json!(true) };
+            Planned::from(Reply::Adjustments(vec![adjustment]))
+        };
+        assert!(labels.answers(&mut adjust("/labels/a")).is_ok());
+        assert!(labels.answers(&mut adjust("/privileged")).is_err());
+        let host = EndpointPlan { attachment: Attachment::ShareHost, ..EndpointPlan::default() };
+        assert!(labels.answers(&mut Planned::from(Reply::Endpoint(host))).is_err());
+        let write = StateWrite { key: "k".into(), expected: None, new: None };
+        let mut wrote = Planned::from(Reply::Done);
+        wrote.state = StateWrites { plugin: "other".into(), writes: vec![write] };
+        assert!(labels.answers(&mut wrote).is_err());
+        assert_eq!(wrote.state.plugin, "p");
+    }
+}

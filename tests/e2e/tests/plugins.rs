@@ -1,0 +1,236 @@
+//! The life of a plugin at a site: brought, granted, used, upgraded, rolled back, removed; each on the real path, where a
+//! container is made through it.
+
+use anyhow::{Context as _, Result, ensure};
+use davit_e2e::{Done, World};
+use davit_fixtures::daemon::programs;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// The shipped choices.
+const SITE: &str = r#"[storage]
+driver = "overlay"
+[[auth]]
+pattern = "*"
+plugin = "docker-config"
+[network]
+default = "none"
+drivers = ["none"]
+"#;
+
+/// And the plugin `house`, which gives every container a label.
+const WITH_HOUSE: &str = r#"[[lifecycle]]
+plugin = "house"
+fail = "closed"
+[plugins.house.config]
+labels = { team = "red" }
+"#;
+
+const LABELS: &str = "adjust /labels/*";
+
+struct Site {
+    world: World,
+    dir: tempfile::TempDir,
+}
+
+impl Site {
+    fn start() -> Result<Self> {
+        let site = Self { world: World::with_site(Some(SITE))?, dir: tempfile::tempdir()? };
+        site.world.pull()?;
+        Ok(site)
+    }
+
+    /// The shipped plugin `site-defaults` as version `version` of a plugin `house`, which needs this.
+    fn house(&self, version: &str, needs: &str, limits: &str) -> Result<PathBuf> {
+        self.house_of("site-defaults", version, needs, limits)
+    }
+
+    /// Another shipped plugin in the same role.
+    fn house_of(&self, shipped: &str, version: &str, needs: &str, limits: &str) -> Result<PathBuf> {
+        let manifest = self.dir.path().join("plugin.toml");
+        let text = format!(
+            "[plugin]\nname = \"house\"\nversion = \"{version}\"\n[needs]\n{needs}\n\
+             [why]\nadjust = \"labels say whose it is\"\n[limits]\n{limits}\n"
+        );
+        fs::write(&manifest, text)?;
+        let component = programs().join(format!("plugins/{shipped}.wasm"));
+        let plugin = self.dir.path().join(format!("house-{version}.wasm"));
+        let words = ["plugin", "embed", show(&component), "-m", show(&manifest), "-o", show(&plugin)];
+        self.davit(&words)?.success()?;
+        Ok(plugin)
+    }
+
+    fn davit(&self, words: &[&str]) -> Result<Done> {
+        self.world.davit(words)
+    }
+
+    /// Makes the site's file say this, and reads it.
+    fn says(&self, more: &str) -> Result<Done> {
+        let file = self.world.daemon.site_file().context("the site has a file")?;
+        fs::write(file, format!("{SITE}{more}"))?;
+        self.davit(&["reload"])
+    }
+
+    /// The label that a new container has from the plugin.
+    fn label(&self) -> Result<String> {
+        let made = self.davit(&["create", "IMAGE", "true"])?.success()?;
+        let shown = self.davit(&["inspect", "-f", "{{index .Config.Labels \"team\"}}", made.out()])?.success()?;
+        self.davit(&["rm", made.out()])?.success()?;
+        Ok(shown.out().to_owned())
+    }
+
+    /// A fact about the plugin.
+    fn of_house(&self, template: &str) -> Result<String> {
+        Ok(self.davit(&["plugin", "inspect", "-f", template, "house"])?.success()?.out().to_owned())
+    }
+}
+
+fn show(path: &Path) -> &str {
+    path.to_str().unwrap_or_default()
+}
+
+/// That a command failed, and said this.
+fn refused(done: &Done, says: &[&str]) -> Result<()> {
+    let said = says.iter().all(|s| done.stderr.contains(s));
+    ensure!(done.code != 0 && said && !done.stderr.contains("panicked"), "want {says:?}, got {done:?}");
+    Ok(())
+}
+
+#[test]
+fn a_plugin_is_installed_with_what_the_operator_grants_and_no_more() -> Result<()> {
+    let site = Site::start()?;
+    let house = site.house("1.0", "adjust = [\"/labels/*\"]", "")?;
+    let file = show(&house);
+
+    // Nobody is there to be asked, so that nothing is granted and nothing installed.
+    let asked = site.davit(&["plugin", "install", file])?;
+    refused(&asked, &["change /labels/* of what users ask for", "labels say whose it is", "--yes"])?;
+    refused(&site.davit(&["plugin", "inspect", "house"])?, &["No such plugin: house"])?;
+    refused(&site.says(WITH_HOUSE)?, &["plugin house", "davit plugin install"])?;
+
+    let wide = site.dir.path().join("grant.toml");
+    fs::write(&wide, "http = [\"https://elsewhere.example\"]\n")?;
+    let more = site.davit(&["plugin", "install", "--grant", show(&wide), file])?;
+    refused(&more, &["does not ask for \"http https://elsewhere.example\"", LABELS])?;
+    fs::write(&wide, "digest = \"sha256:00\"\nadjust = [\"/labels/*\"]\n")?;
+    refused(&site.davit(&["plugin", "install", "--grant", show(&wide), file])?, &["the grant is for sha256:00"])?;
+
+    let installed = site.davit(&["plugin", "install", "--no-grant", file])?.success()?;
+    assert_eq!(installed.out(), "house");
+    assert!(installed.stderr.contains("does not use it yet"), "{installed:?}");
+    refused(&site.davit(&["plugin", "install", "-y", file])?, &["house is installed already"])?;
+    assert_eq!(site.of_house("{{.State}}")?, "enabled");
+
+    // In use, and granted nothing: each call of it is refused, and the error says what is missing.
+    site.says(WITH_HOUSE)?.success()?;
+    assert_eq!(site.of_house("{{.State}} {{json .UsedAs}}")?, "in use [\"lifecycle #1\"]");
+    refused(&site.davit(&["create", "IMAGE", "true"])?, &["house", "adjusting /labels/team", "grant"])?;
+    assert_eq!(site.davit(&["plugin", "grant", "house", LABELS])?.success()?.out(), LABELS);
+    assert_eq!(site.label()?, "red");
+    // Revoked, it acts on the next call.
+    site.davit(&["plugin", "revoke", "house", LABELS])?.success()?;
+    refused(&site.davit(&["create", "IMAGE", "true"])?, &["adjusting /labels/team"])?;
+    site.davit(&["plugin", "grant", "-y", "house"])?.success()?;
+    assert_eq!(site.label()?, "red");
+
+    let listed = site.davit(&["plugin", "stats", "--format", "{{.Name}} {{.Refused}}", "house"])?.success()?;
+    assert_eq!(listed.out(), "house 2");
+    for verb in ["rm", "disable"] {
+        refused(&site.davit(&["plugin", verb, "house"])?, &["it is in use: lifecycle #1"])?;
+    }
+    site.says("")?.success()?;
+    site.davit(&["plugin", "disable", "house"])?.success()?;
+    refused(&site.says(WITH_HOUSE)?, &["disabled", "davit plugin enable house"])?;
+    site.davit(&["plugin", "enable", "house"])?.success()?;
+    site.says(WITH_HOUSE)?.success()?;
+    site.says("")?.success()?;
+    site.davit(&["plugin", "rm", "house"])?.success()?;
+    refused(&site.davit(&["plugin", "rm", "house"])?, &["No such plugin"])?;
+    refused(&site.davit(&["plugin", "rm", "overlay"])?, &["was not installed"])?;
+    site.world.daemon.finish()
+}
+
+#[test]
+fn an_upgrade_that_asks_for_more_waits_and_one_that_does_not_answer_goes_back() -> Result<()> {
+    let mut site = Site::start()?;
+    let one = site.house("1.0", "adjust = [\"/labels/*\"]", "")?;
+    let two = site.house("2.0", "adjust = [\"/labels/*\"]\nstate = true", "")?;
+    let lean = site.house("2.1", "adjust = [\"/labels/*\"]", "")?;
+    let broken = site.house("2.2", "adjust = [\"/labels/*\"]", "memory = \"64KiB\"")?;
+    let other = site.house_of("none", "3.0", "", "")?;
+    site.davit(&["plugin", "install", "-y", show(&one)])?.success()?;
+    site.says(WITH_HOUSE)?.success()?;
+
+    let held = site.davit(&["plugin", "upgrade", "house", show(&two)])?;
+    refused(&held, &["  + state", "held until it is granted", "davit plugin grant house"])?;
+    assert_eq!(site.of_house("{{.Version}} {{.Held.Version}}")?, "1.0 2.0");
+    let listed = site.davit(&["plugin", "ls", "--format", "{{.Name}}: {{.State}}"])?.success()?;
+    assert!(listed.stdout.contains("house: in use (2.0 waits for a grant)"), "{listed:?}");
+    assert_eq!(site.label()?, "red");
+    site.davit(&["plugin", "grant", "-y", "house"])?.success()?;
+    assert_eq!(site.of_house("{{.Version}} {{json .Granted}}")?, format!("2.0 [{LABELS:?},\"state\"]"));
+
+    // One that asks for less goes through, and has no more than it asks for.
+    site.davit(&["plugin", "upgrade", "house", show(&lean)])?.success()?;
+    assert_eq!(site.of_house("{{.Version}} {{json .Granted}}")?, format!("2.1 [{LABELS:?}]"));
+
+    // One that cannot even wake up is refused before anything, and one that cannot do its duty is rolled back by itself.
+    refused(&site.davit(&["plugin", "upgrade", "house", show(&broken)])?, &["house@2.2", "memory of 64 KiB"])?;
+    let failed = site.davit(&["plugin", "upgrade", "house", show(&other)])?;
+    refused(&failed, &["house stays at 2.1", "rolled back", "not of kind lifecycle"])?;
+    assert_eq!(site.of_house("{{.Version}} {{.Failure.Version}}")?, "2.1 3.0");
+    assert!(site.of_house("{{.Failure.Reason}}")?.contains("not of kind lifecycle"));
+    assert_eq!(site.label()?, "red");
+
+    site.davit(&["plugin", "rollback", "house"])?.success()?;
+    site.davit(&["plugin", "rollback", "house"])?.success()?;
+    assert_eq!(site.of_house("{{.Version}}")?, "1.0");
+    refused(&site.davit(&["plugin", "rollback", "house"])?, &["no version before"])?;
+
+    // Another daemon has the same plugins with the same grants.
+    site.world.daemon.kill()?;
+    site.world.daemon.launch()?;
+    assert_eq!(site.of_house("{{.Version}} {{.State}}")?, "1.0 in use");
+    assert_eq!(site.label()?, "red");
+    site.world.daemon.finish()
+}
+
+#[test]
+fn a_plugin_travels_through_a_registry() -> Result<()> {
+    let site = Site::start()?;
+    let house = site.house("1.0", "adjust = [\"/labels/*\"]", "")?;
+    let name = format!("{}/site/house:1.0", site.world.registry.host);
+
+    site.davit(&["plugin", "push", show(&house), &name])?.success()?;
+    let copy = site.dir.path().join("copy.wasm");
+    let pulled = site.davit(&["plugin", "pull", "-q", "-o", show(&copy), &name])?.success()?;
+    assert!(pulled.out().starts_with("sha256:"), "{pulled:?}");
+    assert_eq!(fs::read(&copy)?, fs::read(&house)?, "byte for byte");
+
+    refused(&site.davit(&["pull", &name])?, &["is a plugin, not an image", "davit plugin install"])?;
+    refused(&site.davit(&["plugin", "install", "-y", "IMAGE"])?, &["is no plugin"])?;
+    let missing = format!("{}/site/none:1", site.world.registry.host);
+    refused(&site.davit(&["plugin", "install", "-y", &missing])?, &["not found"])?;
+
+    site.davit(&["plugin", "install", "-y", "--alias", "mansion", &name])?.success()?;
+    site.says(&WITH_HOUSE.replace("house", "mansion"))?.success()?;
+    assert_eq!(site.label()?, "red");
+    let source = site.davit(&["plugin", "inspect", "-f", "{{.Source}}", "mansion"])?.success()?;
+    assert_eq!(source.out(), name);
+
+    // What another version is pushed under the same tag is what an upgrade without words brings.
+    let next = site.house("1.1", "adjust = [\"/labels/*\"]", "")?;
+    site.davit(&["plugin", "push", "-q", show(&next), &name])?.success()?;
+    let upgraded = site.davit(&["plugin", "upgrade", "mansion"])?.success()?;
+    assert_eq!(upgraded.out(), "mansion 1.1");
+    // An image prune leaves what plugins are made of.
+    site.davit(&["image", "prune", "-a", "-f"])?.success()?;
+    site.davit(&["pull", "-q", "IMAGE"])?.success()?;
+    site.says(&WITH_HOUSE.replace("house", "mansion"))?.success()?;
+    assert_eq!(site.label()?, "red");
+    site.davit(&["plugin", "push", "-q", "mansion", &format!("{}/site/again:1", site.world.registry.host)])?
+        .success()?;
+    site.world.daemon.finish()
+}
