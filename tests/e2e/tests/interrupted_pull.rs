@@ -32,7 +32,8 @@ struct Between {
     limit: AtomicU64,
     bytes: AtomicU64,
     ranges: AtomicU64,
-    connections: AtomicU64,
+    /// Connections that wait to send something.
+    held: AtomicU64,
 }
 
 impl Between {
@@ -56,23 +57,23 @@ impl Between {
         let (mut asked, mut to) = (client.try_clone()?, server.try_clone()?);
         let (between, left) = (self.clone(), Arc::new(AtomicBool::new(false)));
         let leaves = left.clone();
-        self.connections.fetch_add(1, Relaxed);
         std::thread::spawn(move || {
             // However it ends: the daemon asks nothing more.
             let _ = between.asked(&mut asked, &mut to);
             leaves.store(true, Relaxed);
-            between.connections.fetch_sub(1, Relaxed);
         });
         let (mut answers, mut to) = (server, client.try_clone()?);
         let mut part = vec![0; 64 << 10];
         loop {
-            while self.bytes.load(Relaxed) >= self.limit.load(Relaxed) && !left.load(Relaxed) {
-                std::thread::sleep(Duration::from_millis(2));
-            }
             let n = answers.read(&mut part)?;
             if n == 0 {
                 return Ok(to.shutdown(Shutdown::Write)?);
             }
+            self.held.fetch_add(1, Relaxed);
+            while self.bytes.load(Relaxed) >= self.limit.load(Relaxed) && !left.load(Relaxed) {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            self.held.fetch_sub(1, Relaxed);
             to.write_all(part.get(..n).unwrap_or_default())?;
             self.bytes.fetch_add(n as u64, Relaxed);
         }
@@ -113,9 +114,8 @@ fn a_pull_that_is_interrupted_changes_nothing_and_the_next_one_goes_on_where_it_
     let registry = Registry::start(dir.path(), None)?;
     let image = image::make_with_ballast(&dir.path().join("image"), &Config::shell(), BALLAST)?;
     image.push(&format!("{}/test/big:1", registry.host), None)?;
-    let (limit, bytes, ranges, connections) =
-        (AtomicU64::new(PART), AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
-    let between = Arc::new(Between { limit, bytes, ranges, connections });
+    let (limit, bytes, ranges, held) = (AtomicU64::new(PART), AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
+    let between = Arc::new(Between { limit, bytes, ranges, held });
     let reference = format!("{}/test/big:1", between.start(&registry.host)?);
     let daemon = Daemon::start()?;
 
@@ -131,11 +131,7 @@ fn a_pull_that_is_interrupted_changes_nothing_and_the_next_one_goes_on_where_it_
 
     // The last watcher has left: the work ends, and what has come is kept.
     let ingest = daemon.data_root().join("content/ingest");
-    until(
-        Duration::from_secs(20),
-        "the daemon lets go",
-        || Ok((between.connections.load(Relaxed) == 0).then_some(())),
-    )?;
+    until(Duration::from_secs(20), "the daemon lets go", || Ok((between.held.load(Relaxed) == 0).then_some(())))?;
     let kept = size_of(&ingest)?;
     ensure!(kept > 1 << 20, "only {kept} bytes are kept");
 

@@ -17,10 +17,23 @@ fn shown(command: &Command) -> String {
     words.join(" ")
 }
 
+/// Without what cargo told this program about itself: a cargo that is run from here would take it for a change of the
+/// environment and compile again (ring and all that stands on it) what a cargo of the user's own has compiled.
+fn alone(command: &mut Command) -> &mut Command {
+    for (name, _) in std::env::vars_os() {
+        let name = name.to_string_lossy();
+        let of_this_package = ["CARGO_MANIFEST_", "CARGO_PKG_", "CARGO_BIN_", "CARGO_CRATE_", "CARGO_PRIMARY_"];
+        if of_this_package.iter().any(|start| name.starts_with(start)) {
+            command.env_remove(&*name);
+        }
+    }
+    command
+}
+
 /// Runs a command with the terminal's own streams; anything but success is an error with `hint`.
 pub(crate) fn run(command: &mut Command, hint: &str) -> Result<()> {
     eprintln!("    $ {}", shown(command));
-    let status = command.status().with_context(|| format!("cannot start {}: {hint}", shown(command)))?;
+    let status = alone(command).status().with_context(|| format!("cannot start {}: {hint}", shown(command)))?;
     if !status.success() {
         bail!("{} ended with {status}: {hint}", shown(command));
     }
@@ -29,7 +42,8 @@ pub(crate) fn run(command: &mut Command, hint: &str) -> Result<()> {
 
 /// Runs a command and answers its standard output.
 pub(crate) fn output(command: &mut Command) -> Result<String> {
-    let out = command.stderr(Stdio::inherit()).output().with_context(|| format!("cannot start {}", shown(command)))?;
+    let out =
+        alone(command).stderr(Stdio::inherit()).output().with_context(|| format!("cannot start {}", shown(command)))?;
     if !out.status.success() {
         bail!("{} ended with {}", shown(command), out.status);
     }
@@ -39,7 +53,7 @@ pub(crate) fn output(command: &mut Command) -> Result<String> {
 /// Runs a command for at most `limit`; none when it had to be ended.
 pub(crate) fn run_for(command: &mut Command, limit: Duration) -> Result<Option<ExitStatus>> {
     eprintln!("    $ {} (at most {} s)", shown(command), limit.as_secs());
-    let mut child: Child = command.spawn().with_context(|| format!("cannot start {}", shown(command)))?;
+    let mut child: Child = alone(command).spawn().with_context(|| format!("cannot start {}", shown(command)))?;
     let end = Instant::now() + limit;
     loop {
         if let Some(status) = child.try_wait()? {

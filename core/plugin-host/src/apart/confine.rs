@@ -44,6 +44,8 @@ pub(super) fn outer() -> Result<bool, String> {
     if !rustix::process::geteuid().is_root() {
         flags |= CloneFlags::CLONE_NEWUSER;
     }
+    // Whatever the daemon has inherited and does not know of.
+    process::close_on_exec_from(3).map_err(|e| format!("closing descriptors: {e}"))?;
     nix::sched::unshare(flags).map_err(|e| format!("making namespaces for the plugin host: {e}"))?;
     let inner = Command::new("/proc/self/exe").args(words).arg(INNER).env_clear().current_dir("/").spawn();
     let mut inner = inner.map_err(|e| format!("starting the plugin host within its namespaces: {e}"))?;
@@ -132,14 +134,6 @@ const ALLOWED: &[libc::c_long] = &[
     libc::SYS_fcntl,
     libc::SYS_fstat,
     // Waiting.
-    #[cfg(target_arch = "x86_64")]
-    libc::SYS_epoll_wait,
-    libc::SYS_epoll_pwait,
-    libc::SYS_epoll_pwait2,
-    libc::SYS_epoll_ctl,
-    #[cfg(target_arch = "x86_64")]
-    libc::SYS_poll,
-    libc::SYS_ppoll,
     libc::SYS_futex,
     libc::SYS_nanosleep,
     libc::SYS_clock_nanosleep,

@@ -8,10 +8,13 @@
 //! `confine` gives everything up, `serve` loads and calls, `proxy` is what stands there for the daemon's services.
 //! Compiling is a child of the same kind.
 
+mod blocking;
 mod client;
 mod confine;
 mod frames;
 mod guard;
+#[cfg(feature = "planted-hole")]
+mod hole;
 mod proxy;
 mod remote;
 mod serve;

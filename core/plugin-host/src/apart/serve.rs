@@ -2,6 +2,7 @@
 //! socket closes.
 
 use super::{
+    blocking::Blocking,
     confine, frames,
     proxy::{Proxy, Uplink},
     wire::{Call, FromHost, Load, Loaded, ToHost},
@@ -43,7 +44,7 @@ pub fn serve_stdin() -> Result<(), String> {
         return Ok(());
     }
     let socket = confine::standard_input().map_err(|e| format!("taking the socket: {e}"))?;
-    let serving = prepare(&socket);
+    let serving = prepare();
     match serving {
         Ok((runtime, machine)) => runtime.block_on(serve(socket, machine)).map_err(|e| format!("serving: {e}")),
         Err(why) => {
@@ -56,12 +57,11 @@ pub fn serve_stdin() -> Result<(), String> {
 }
 
 /// Everything that needs more than what is left afterwards.
-fn prepare(socket: &UnixStream) -> Result<(tokio::runtime::Runtime, Machine), String> {
+fn prepare() -> Result<(tokio::runtime::Runtime, Machine), String> {
     let failed = |what: &'static str| move |e: std::io::Error| format!("{what}: {e}");
     confine::enter().map_err(failed("confining the plugin host"))?;
-    socket.set_nonblocking(true).map_err(failed("preparing the socket"))?;
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
-    let runtime = runtime.worker_threads(WORKERS).enable_io().enable_time().build();
+    let runtime = runtime.worker_threads(WORKERS).enable_time().build();
     let runtime = runtime.map_err(failed("starting tokio"))?;
     let machine = Machine::new(HostOptions::caps()).map_err(|e| e.to_string())?;
     confine::filter().map_err(failed("loading the filter of the plugin host"))?;
@@ -80,9 +80,10 @@ fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 async fn serve(socket: UnixStream, machine: Machine) -> std::io::Result<()> {
-    let (mut from, to) = tokio::net::UnixStream::from_std(socket)?.into_split();
+    let (mut from, to) = (Blocking(socket.try_clone()?), Blocking(socket));
     let (sender, receiver) = mpsc::unbounded_channel();
-    tokio::spawn(frames::send(to, receiver));
+    let here = tokio::runtime::Handle::current();
+    std::thread::spawn(move || here.block_on(frames::send(to, receiver)));
     let uplink = Arc::new(Uplink::new(sender));
     let host = Arc::new(Host { machine, uplink, plugins: Mutex::default(), calls: Mutex::default() });
     host.uplink.say(&FromHost::Ready);
@@ -165,6 +166,11 @@ impl Host {
         };
         let proxy = Arc::new(Proxy { uplink: self.uplink.clone(), id, plugin: number });
         let services: Arc<dyn HostServices> = proxy.clone();
+        #[cfg(feature = "planted-hole")]
+        if let Some(answer) = super::hole::taken_over(&call, &proxy).await {
+            let answer = answer.map(|reply| Some(reply.into()));
+            return (End::Answered, answer.map_err(|e| PortError::new("somebody", "else", e)));
+        }
         let counts = Arc::new(Counts::default());
         let plugin = plugin.on_behalf(&services, &counts);
         let answer = match call {
