@@ -154,7 +154,8 @@ fn a_killed_launcher_takes_no_container_with_it() {
 fn an_engine_that_goes_away_before_it_gave_leave_gets_no_container() {
     let bundle = Bundle::new("true");
     let launcher = launcher();
-    let Started { reports, pid, .. } = Started::created(&launcher, &bundle.launch_spec(PLAIN));
+    // The folder is kept until the end: the monitor makes its socket there.
+    let Started { reports, pid, dir: _dir, .. } = Started::created(&launcher, &bundle.launch_spec(PLAIN));
     assert_eq!(reports.next(bundle::SOON).unwrap().unwrap().0, Report::Ready);
     drop(reports);
     eventually("the process is gone", || !std::path::Path::new(&format!("/proc/{pid}")).exists());

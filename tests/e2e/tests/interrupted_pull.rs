@@ -13,6 +13,7 @@ use std::{
     io::{Read, Write},
     net::{Shutdown, TcpListener, TcpStream},
     path::Path,
+    process::Command,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
@@ -100,6 +101,14 @@ fn davit(daemon: &Daemon, args: &[&str]) -> Result<Done> {
     run(davit, None)
 }
 
+/// The same with SIGINT as it is at a terminal: what a shell starts in its background ignores it, and hands that on.
+fn interruptible(davit: &Command) -> Command {
+    let mut env = Command::new("env");
+    env.arg("--default-signal=INT").arg(davit.get_program()).args(davit.get_args());
+    env.envs(davit.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    env
+}
+
 fn size_of(dir: &Path) -> Result<u64> {
     let mut size = 0;
     for entry in std::fs::read_dir(dir)? {
@@ -120,7 +129,7 @@ fn a_pull_that_is_interrupted_changes_nothing_and_the_next_one_goes_on_where_it_
     let daemon = Daemon::start()?;
 
     let log = dir.path().join("pull.log");
-    let mut pull = Running::start(daemon.davit().args(["pull", &reference]), &log)?;
+    let mut pull = Running::start(&mut interruptible(daemon.davit().args(["pull", &reference])), &log)?;
     until(Duration::from_secs(60), "a good part has come", || {
         ensure!(pull.alive(), "the pull ended before: {}", std::fs::read_to_string(&log)?);
         Ok((between.bytes.load(Relaxed) >= PART).then_some(()))

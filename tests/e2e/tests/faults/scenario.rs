@@ -4,6 +4,7 @@ use crate::snapshot::Snapshot;
 use anyhow::{Context as _, Result, bail, ensure};
 use davit_e2e::{Done, World};
 use davit_fixtures::{
+    daemon::programs,
     image::{self, Config},
     leftovers,
     process::{run, until},
@@ -24,7 +25,7 @@ pub(crate) struct Scenario {
 /// Ends as soon as it is asked to.
 const OBEYS: &str = "trap 'exit 0' TERM; while :; do sleep 0.02; done";
 
-pub(crate) const SCENARIOS: [Scenario; 5] = [
+pub(crate) const SCENARIOS: [Scenario; 6] = [
     Scenario {
         name: "a container with a volume of its own is created, started, stopped and removed",
         commands: &["create --name box -v /data IMAGE sh -c OBEYS", "start box", "stop -t 5 box", "rm -v box"],
@@ -40,6 +41,17 @@ pub(crate) const SCENARIOS: [Scenario; 5] = [
     Scenario {
         name: "an image is pulled and removed",
         commands: &["pull -q OTHER", "rmi OTHER"],
+        starts: true,
+        anew: false,
+    },
+    Scenario {
+        name: "a plugin is installed, upgraded, rolled back and removed",
+        commands: &[
+            "plugin install -y HOUSE1",
+            "plugin upgrade -y house HOUSE2",
+            "plugin rollback house",
+            "plugin rm house",
+        ],
         starts: true,
         anew: false,
     },
@@ -68,6 +80,8 @@ pub(crate) struct Trial {
     world: World,
     scenario: &'static Scenario,
     other: String,
+    /// Two versions of a plugin.
+    houses: [String; 2],
     /// How everything looks when nothing is under way.
     calm: Snapshot,
     /// How the commands end where nobody is killed.
@@ -86,9 +100,10 @@ impl Trial {
         let other = format!("{}/test/other:1", world.registry.host);
         image::make_with_ballast(&world.daemon.dir().join("other"), &Config::shell(), 1 << 16)?.push(&other, None)?;
         world.davit(&["pull", "-q", "IMAGE"])?.success()?;
-        let (calm, killed_at) = (Snapshot::default(), BTreeSet::new());
+        let (calm, killed_at, codes) = (Snapshot::default(), BTreeSet::new(), Vec::new());
+        let houses = [house(&world, 1)?, house(&world, 2)?];
         let mut trial =
-            Self { world, scenario, other, calm, codes: Vec::new(), killed_at, recovery: usize::MAX, killed: 0 };
+            Self { world, scenario, other, houses, calm, codes, killed_at, recovery: usize::MAX, killed: 0 };
         if scenario.anew {
             trial.world.daemon.stop()?;
             copy(&trial.world.daemon.data_root(), &trial.template())?;
@@ -223,6 +238,8 @@ impl Trial {
             }
             other => bail!("it is {other}"),
         }
+        let removed = self.davit("plugin rm house")?;
+        ensure!(removed.code == 0 || removed.stderr.contains("No such plugin"), "{removed:?}");
         let removed = self.davit("rm -f -v box")?;
         ensure!(removed.code == 0 || removed.stderr.contains("No such container"), "{removed:?}");
         until(PATIENCE, "its name is free", || Ok(self.davit("ps -aq")?.success()?.out().is_empty().then_some(())))?;
@@ -264,6 +281,8 @@ impl Trial {
         let word = |word| match word {
             "OTHER" => self.other.as_str(),
             "OBEYS" => OBEYS,
+            "HOUSE1" => self.houses[0].as_str(),
+            "HOUSE2" => self.houses[1].as_str(),
             other => other,
         };
         self.world.davit(&command.split(' ').map(word).collect::<Vec<_>>())
@@ -283,6 +302,17 @@ impl Trial {
         let passed = fs::read_to_string(self.world.daemon.fault_file().with_extension("passed"));
         passed.unwrap_or_default().lines().map(str::to_owned).collect()
     }
+}
+
+/// A shipped plugin as that version of a plugin `house`: its file.
+fn house(world: &World, version: u32) -> Result<String> {
+    let dir = world.daemon.dir();
+    let (manifest, plugin) = (dir.join("house.toml"), dir.join(format!("house-{version}.wasm")));
+    fs::write(&manifest, format!("[plugin]\nname = \"house\"\nversion = \"{version}\"\n"))?;
+    let mut embed = world.daemon.davit();
+    embed.args(["plugin", "embed"]).arg(programs().join("plugins/site-defaults.wasm"));
+    run(embed.arg("-m").arg(manifest).arg("-o").arg(&plugin))?;
+    Ok(plugin.display().to_string())
 }
 
 fn copy(from: &PathBuf, to: &PathBuf) -> Result<()> {
