@@ -42,8 +42,9 @@ pub async fn listen(path: &Path, group: Option<u32>) -> Result<Listener, ListenE
     if UnixStream::connect(path).await.is_ok() {
         return Err(ListenError::InUse { path: path.display().to_string() });
     }
+    // One name for all: what a daemon left that was killed before it had moved it is taken away by the next.
     let mut beside = path.as_os_str().to_owned();
-    beside.push(format!(".{}", std::process::id()));
+    beside.push(".new");
     let beside = Path::new(&beside);
     match std::fs::remove_file(beside) {
         Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(fail("removing")(e)),
@@ -66,6 +67,7 @@ mod tests {
     async fn a_dead_daemons_socket_is_replaced_and_a_living_ones_is_not() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("s.sock");
+        drop(UnixListener::bind(dir.path().join("s.sock.new")).unwrap());
         drop(listen(&path, None).await.unwrap());
         let living = listen(&path, None).await.unwrap();
         assert!(matches!(listen(&path, None).await, Err(ListenError::InUse { .. })));
