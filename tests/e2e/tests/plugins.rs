@@ -234,21 +234,3 @@ fn a_plugin_travels_through_a_registry() -> Result<()> {
         .success()?;
     site.world.daemon.finish()
 }
-
-#[test]
-fn two_plugins_that_set_one_field_are_an_error_that_names_both() -> Result<()> {
-    let site = Site::start()?;
-    let house = site.house("1.0", "adjust = [\"/labels/*\"]", "")?;
-    let mut chain = String::new();
-    for (name, labels) in [("east", "team = \"red\""), ("west", "team = \"blue\"")] {
-        site.davit(&["plugin", "install", "-y", "--alias", name, show(&house)])?.success()?;
-        chain += &format!("[[lifecycle]]\nplugin = \"{name}\"\nfail = \"closed\"\n");
-        chain += &format!("[plugins.{name}.config]\nlabels = {{ {labels} }}\n");
-    }
-    site.says(&chain)?.success()?;
-    refused(&site.davit(&["create", "IMAGE", "true"])?, &["east", "west", "both set /labels/team"])?;
-    assert!(site.davit(&["ps", "-aq"])?.success()?.out().is_empty(), "nothing was made");
-    site.says(&chain.replace("team = \"blue\"", "floor = \"2\""))?.success()?;
-    assert_eq!(site.label()?, "red");
-    site.world.daemon.finish()
-}
