@@ -38,8 +38,10 @@ def main(image):
     want("ps", [(c.id, c.name, c.status) for c in listed], [(one.id, "one", "running")])
     followed = one.logs(stream=True, follow=True)
     want("the first line of the log", next(followed), b"started\n")
-    want("exec", tuple(one.exec_run(["sh", "-c", "echo $A; exit 9"], environment={"A": "b"})), (9, b"b\n"))
-    streams = one.exec_run(["sh", "-c", "echo out; echo err >&2"], demux=True)
+    # docker-py reads the answer's head through a buffer, then the stream past it from the bare socket: what comes so soon
+    # that it is in the buffer with the head is lost to it, with every daemon. So the commands begin a moment later.
+    want("exec", tuple(one.exec_run(["sh", "-c", "sleep 0.3; echo $A; exit 9"], environment={"A": "b"})), (9, b"b\n"))
+    streams = one.exec_run(["sh", "-c", "sleep 0.3; echo out; echo err >&2"], demux=True)
     want("exec's streams", streams.output, (b"out\n", b"err\n"))
     one.stop(timeout=20)
     want("the rest of the log", b"".join(followed), b"term\n")
