@@ -13,22 +13,28 @@ pub(crate) struct Options {
     /// Only the binaries.
     #[arg(long, conflicts_with = "plugins_only")]
     binaries_only: bool,
+    /// Only this plugin's component; may be said more than once.
+    #[arg(long = "plugin", value_name = "NAME", conflicts_with_all = ["plugins_only", "binaries_only"])]
+    plugins: Vec<String>,
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
+    if !options.plugins.is_empty() {
+        return plugins::run(&options.plugins);
+    }
     if !options.plugins_only {
         binaries()?;
         static_runtime()?;
     }
     if !options.binaries_only {
-        plugins::run()?;
+        plugins::run(&[])?;
     }
     Ok(())
 }
 
 /// Everything.
 pub(crate) fn all() -> Result<()> {
-    run(&Options { plugins_only: false, binaries_only: false })
+    run(&Options { plugins_only: false, binaries_only: false, plugins: Vec::new() })
 }
 
 /// Everything with the tests' own dependencies, whose features would otherwise have the heavy crates compiled twice.
@@ -38,7 +44,7 @@ pub(crate) fn for_tests() -> Result<()> {
     cargo.args(["build", "--release", "--all-targets"]).current_dir(workspace::root()?);
     command::run(&mut cargo, "the compiler's own words are above")?;
     static_runtime()?;
-    plugins::run()
+    plugins::run(&[])
 }
 
 /// A copy of the programs and components for the tests: cargo may put others in their place while it tests.

@@ -25,10 +25,14 @@ pub(crate) struct Source {
     pub(crate) manifest: Option<PathBuf>,
 }
 
-/// Builds all of `plugins/*`.
-pub(crate) fn run() -> Result<()> {
+/// Builds those of `plugins/*` that are named; all where none is.
+pub(crate) fn run(only: &[String]) -> Result<()> {
     let root = workspace::root()?;
-    let sources = sources(&root.join("plugins"))?;
+    let mut sources = sources(&root.join("plugins"))?;
+    if let Some(unknown) = only.iter().find(|name| sources.iter().all(|source| source.name != **name)) {
+        bail!("there is no plugin plugins/{unknown}");
+    }
+    sources.retain(|source| only.is_empty() || only.contains(&source.name));
     let into = workspace::components_dir()?;
     command::step(&format!("compiling {} plugins to components", sources.len()));
     let mut changed = 0;
