@@ -190,6 +190,22 @@ pub struct AskedRight {
     pub why: String,
 }
 
+impl AskedRight {
+    /// Whether only the site can name what it is for: `http *`.
+    pub(crate) fn is_sites_own(&self) -> bool {
+        self.right.ends_with(" *")
+    }
+
+    /// Whether it is the site's to name, and `word` does.
+    pub(crate) fn leaves_to_the_site(&self, word: &str) -> bool {
+        let (Some(key), Some((given, item))) = (self.right.strip_suffix(" *"), word.split_once(' ')) else {
+            return false;
+        };
+        // Origins have a scheme; `registry` and `realm` are symbolic, and asked for by themselves.
+        given == key && (key != "http" || item.contains("://"))
+    }
+}
+
 /// How a plugin's calls went since the daemon started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Calls {

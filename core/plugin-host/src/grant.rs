@@ -47,9 +47,9 @@ struct Written {
 }
 
 impl Grant {
-    /// All that a plugin's manifest asks for, for exactly this component; for trying a plugin out.
+    /// All that a plugin's manifest asks for by name, for exactly this component; for trying a plugin out.
     pub fn of_needs(info: &PluginInfo) -> Self {
-        Self { digest: Some(info.digest.clone()), rights: info.needs().clone(), ..Self::default() }
+        Self { digest: Some(info.digest.clone()), rights: info.needs().named(), ..Self::default() }
     }
 
     /// A grant that was kept in words, for exactly this component: rights (see [`crate::words`]), and beside them

@@ -61,7 +61,7 @@ impl Manifest {
         if version.is_empty() || version.len() > 64 || !version.bytes().all(plain) {
             return Err(format!("the manifest: {version:?} is not a version"));
         }
-        manifest.needs.check().map_err(|e| format!("the manifest: [needs] {e}"))?;
+        manifest.needs.check_needs().map_err(|e| format!("the manifest: [needs] {e}"))?;
         Ok(manifest)
     }
 }

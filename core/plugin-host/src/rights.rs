@@ -10,6 +10,10 @@ use std::collections::BTreeSet;
 const REGISTRY: &str = "registry";
 const REALM: &str = "realm";
 
+/// In a manifest: whatever of this right the site grants by name, since only the site knows its origins, secrets and
+/// interfaces. Nothing that a grant can say.
+pub(crate) const SITES_OWN: &str = "*";
+
 /// What a manifest needs, and in the same words what a grant gives.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
@@ -35,8 +39,23 @@ pub struct Ask {
 }
 
 impl Ask {
-    /// Whether every origin and pointer can be read.
+    /// Whether a manifest may need this: every origin and pointer can be read.
+    pub(crate) fn check_needs(&self) -> Result<(), String> {
+        self.named().check()
+    }
+
+    /// Whether it can be granted: as for needs, and everything has a name.
     pub(crate) fn check(&self) -> Result<(), String> {
+        for (key, set) in [
+            ("http", &self.http),
+            ("secrets", &self.secrets),
+            ("mirrors", &self.mirrors),
+            ("interfaces", &self.interfaces),
+        ] {
+            if set.contains(SITES_OWN) {
+                return Err(format!("{key}: a grant names what it is for, instead of {SITES_OWN:?}"));
+            }
+        }
         for text in self.http.iter().filter(|t| !matches!(t.as_str(), REGISTRY | REALM)).chain(&self.mirrors) {
             text.parse::<Origin>()?;
         }
@@ -46,19 +65,36 @@ impl Ask {
         }
     }
 
-    /// What both ask for.
-    fn and(&self, other: &Self) -> Self {
-        let both = |a: &BTreeSet<String>, b: &BTreeSet<String>| a.intersection(b).cloned().collect();
+    /// Without what is left to the site to name: what can be granted as it stands.
+    pub(crate) fn named(&self) -> Self {
+        let named = |set: &BTreeSet<String>| set.iter().filter(|item| *item != SITES_OWN).cloned().collect();
         Self {
-            http: both(&self.http, &other.http),
-            secrets: both(&self.secrets, &other.secrets),
-            state: self.state && other.state,
-            credentials: self.credentials && other.credentials,
-            adjust: both(&self.adjust, &other.adjust),
-            mirrors: both(&self.mirrors, &other.mirrors),
-            interfaces: both(&self.interfaces, &other.interfaces),
-            host_network: self.host_network && other.host_network,
-            link_local: self.link_local && other.link_local,
+            http: named(&self.http),
+            secrets: named(&self.secrets),
+            mirrors: named(&self.mirrors),
+            interfaces: named(&self.interfaces),
+            ..self.clone()
+        }
+    }
+
+    /// What is needed here and granted there.
+    fn granted(&self, grant: &Self) -> Self {
+        let both = |needs: &BTreeSet<String>, given: &BTreeSet<String>| {
+            let sites_own = needs.contains(SITES_OWN);
+            // The symbolic origins are no names of the site: they are asked for by themselves.
+            let symbolic = |item: &str| matches!(item, REGISTRY | REALM);
+            given.iter().filter(|item| needs.contains(*item) || (sites_own && !symbolic(item))).cloned().collect()
+        };
+        Self {
+            http: both(&self.http, &grant.http),
+            secrets: both(&self.secrets, &grant.secrets),
+            state: self.state && grant.state,
+            credentials: self.credentials && grant.credentials,
+            adjust: self.adjust.intersection(&grant.adjust).cloned().collect(),
+            mirrors: both(&self.mirrors, &grant.mirrors),
+            interfaces: both(&self.interfaces, &grant.interfaces),
+            host_network: self.host_network && grant.host_network,
+            link_local: self.link_local && grant.link_local,
         }
     }
 
@@ -81,7 +117,7 @@ pub(crate) struct Rights {
 impl Rights {
     /// What `needs` and `granted` have in common. Both were checked.
     pub(crate) fn effective(site_name: &str, needs: &Ask, granted: &Ask, callers: &BTreeSet<String>) -> Self {
-        let both = needs.and(granted);
+        let both = needs.granted(granted);
         let read = |set: &BTreeSet<String>| set.iter().filter_map(|t| t.parse().ok()).collect();
         Self {
             site_name: site_name.to_owned(),
@@ -202,6 +238,26 @@ mod tests {
         for path in ["/env/A", "/user", "/labels", "/labels/", "/labels/a/b", "/privileged", ""] {
             assert!(rights.adjust(path).is_err(), "{path}");
         }
+    }
+
+    #[test]
+    fn what_only_the_site_can_name_is_needed_by_a_star_and_granted_by_name() {
+        let texts = |items: &[&str]| items.iter().map(|s| (*s).to_owned()).collect::<BTreeSet<_>>();
+        let needs = Ask { http: texts(&["*"]), interfaces: texts(&["*"]), ..Ask::default() };
+        assert!(needs.check_needs().is_ok());
+        assert!(needs.check().unwrap_err().contains("names what it is for"), "a grant has no star");
+        let grant = Ask {
+            http: texts(&["https://sink.example", "realm"]),
+            interfaces: texts(&["eth1"]),
+            secrets: texts(&["key"]),
+            ..Ask::default()
+        };
+        let rights = Rights::effective("p", &needs, &grant, &BTreeSet::new());
+        assert!(rights.interface("eth1").is_ok() && rights.interface("eth0").is_err());
+        assert!(rights.http_by_name(&"https://sink.example".parse().unwrap()));
+        assert!(!rights.both.http.contains(REALM), "the realm is no name of the site");
+        assert!(rights.secret("key").is_err(), "it was not asked for");
+        assert!(needs.named().is_nothing(), "nothing of it can be granted as it stands");
     }
 
     #[test]

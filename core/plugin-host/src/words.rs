@@ -1,7 +1,10 @@
 //! Rights in words: `http https://vault.example`, `state`. One right, one line, the same in lists, in questions to an
 //! operator and in grants that are kept.
 
-use crate::{manifest::Manifest, rights::Ask};
+use crate::{
+    manifest::Manifest,
+    rights::{Ask, SITES_OWN},
+};
 use std::collections::BTreeSet;
 
 /// A right in words, with what it means and why it is asked for.
@@ -102,6 +105,12 @@ pub fn key(right: &str) -> &str {
 fn means(right: &str) -> String {
     let item = right.split_once(' ').map_or("", |(_, item)| item);
     match (key(right), item) {
+        ("http", SITES_OWN) => "speak to the origins that you name".to_owned(),
+        ("secret", SITES_OWN) => "use the site's secrets that you name, without seeing them".to_owned(),
+        ("mirror", SITES_OWN) => {
+            "have images fetched from the origins that you name instead of their registry".to_owned()
+        }
+        ("interface", SITES_OWN) => "make networks on the host's interfaces that you name".to_owned(),
         ("http", "registry") => "speak to the registry that is being asked".to_owned(),
         ("http", "realm") => "speak to the token server that the registry names".to_owned(),
         ("http", origin) => format!("speak to {origin}"),

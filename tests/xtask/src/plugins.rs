@@ -133,7 +133,8 @@ fn leb128(out: &mut Vec<u8>, value: usize) -> Result<()> {
     }
 }
 
-/// The grant that a shipped plugin comes with: exactly what its manifest needs, for exactly these bytes.
+/// The grant that a shipped plugin comes with: exactly what its manifest needs by name, for exactly these bytes. What is
+/// left to the site to name (`*`) the site's file grants.
 fn grant(source: &Source, digest: &str) -> Result<String> {
     let Some(path) = &source.manifest else { bail!("plugins/{} has no plugin.toml", source.name) };
     let manifest: toml::Table =
@@ -141,13 +142,20 @@ fn grant(source: &Source, digest: &str) -> Result<String> {
     let mut grant = toml::Table::new();
     grant.insert("digest".to_owned(), toml::Value::String(format!("sha256:{digest}")));
     if let Some(toml::Value::Table(needs)) = manifest.get("needs") {
-        grant.extend(needs.clone());
+        grant.extend(needs.iter().filter_map(|(key, need)| Some((key.clone(), named(need)?))));
     }
     Ok(format!(
         "# Grant of the shipped plugin {}: what its manifest asks for, bound to its digest. Written by the build.\n{}",
         source.name,
         toml::to_string(&grant)?
     ))
+}
+
+/// A need without what is left to the site to name; none where nothing is left of it.
+fn named(need: &toml::Value) -> Option<toml::Value> {
+    let toml::Value::Array(items) = need else { return Some(need.clone()) };
+    let named: Vec<_> = items.iter().filter(|item| item.as_str() != Some("*")).cloned().collect();
+    (!named.is_empty()).then_some(toml::Value::Array(named))
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -81,6 +81,9 @@ struct Component {
     /// The plugin's section of a site's file, as TOML: what would be [plugins.NAME.config]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// What a site grants, as TOML: what would be [plugins.NAME.grant] [default: all that the manifest names]
+    #[arg(long, value_name = "FILE")]
+    grant: Option<PathBuf>,
 }
 
 /// A component in the real host, over services made of memory.
@@ -103,9 +106,16 @@ impl Component {
         let host = PluginHost::new(HostOptions::new(forms.path(), services.clone()))?;
         let name = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
         let bare = host.load(&name, Source::Bytes(&bytes), &Grant::default()).await?;
-        let asked = Grant::of_needs(bare.info());
+        let asked = self.granted(&Grant::of_needs(bare.info()))?;
         let granted = host.load(&name, Source::Bytes(&bytes), &asked).await?;
         Ok(Bench { granted, bare, services, size: bytes.len() })
+    }
+
+    fn granted(&self, asked: &Grant) -> Result<Grant> {
+        let Some(path) = &self.grant else { return Ok(asked.clone()) };
+        let table = read(path)?.parse().with_context(|| format!("{} is not TOML", path.display()))?;
+        let grant = Grant::from_table(&table).map_err(|e| anyhow::anyhow!("{}: {e}", path.display()))?;
+        Ok(Grant { digest: grant.digest.or_else(|| asked.digest.clone()), ..grant })
     }
 
     fn section(&self) -> Result<serde_json::Value> {

@@ -1,7 +1,7 @@
 //! `grant` and `revoke`: what a plugin may do, right by right. It holds for one component and acts on the next call.
 
 use super::{
-    install::{asked_for, of_version},
+    install::{asked_for, nameable, of_version},
     plugin_operation,
     record::PluginRecord,
     switch::Becomes,
@@ -42,7 +42,7 @@ impl Engine {
         let version = record.held.as_ref().unwrap_or(&record.current);
         let more = match grant {
             Granting::Carried => BTreeSet::new(),
-            Granting::All => version.asks.iter().map(|a| a.right.clone()).collect(),
+            Granting::All => nameable(&version.asks),
             Granting::These(words) => words,
         };
         asked_for(name, &version.asks, &more)?;

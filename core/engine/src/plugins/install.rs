@@ -41,7 +41,7 @@ impl Engine {
         }
         let granted = match request.grant {
             Granting::Carried => BTreeSet::new(),
-            Granting::All => component.inspected.asks.iter().map(|a| a.right.clone()).collect(),
+            Granting::All => nameable(&component.inspected.asks),
             Granting::These(words) => words,
         };
         asked_for(&name, &component.inspected.asks, &granted)?;
@@ -76,12 +76,17 @@ pub(super) fn of_component(component: &ComponentRecord) -> BTreeMap<String, Stri
 
 /// Whether each right is one that was asked for. What belongs to stored credentials (a file, callers) is the site's to say.
 pub(super) fn asked_for(name: &str, asks: &[AskedRight], grant: &BTreeSet<String>) -> Result<(), EngineError> {
-    let asked = |word: &str| asks.iter().any(|a| a.right == word);
+    let asked = |word: &str| asks.iter().any(|a| a.right == word || a.leaves_to_the_site(word));
     let fits = |word: &str| asked(word) || (word.starts_with("credential-") && asked("credentials"));
     let Some(word) = grant.iter().find(|word| !fits(word)) else { return Ok(()) };
     let all: Vec<&str> = asks.iter().map(|a| a.right.as_str()).collect();
     let all = if all.is_empty() { "nothing".to_owned() } else { all.join(", ") };
     Err(EngineError::invalid(format!("plugin {name} does not ask for {word:?}; it asks for {all}")))
+}
+
+/// All that can be granted as it is asked for: what is left to the site to name is granted by name.
+pub(super) fn nameable(asks: &[AskedRight]) -> BTreeSet<String> {
+    asks.iter().filter(|a| !a.is_sites_own()).map(|a| a.right.clone()).collect()
 }
 
 /// A name is a key of the site's file.
@@ -107,5 +112,16 @@ mod tests {
         let e = asked_for("p", &asks, &grant(&["http https://a.example"])).unwrap_err();
         assert!(e.message().contains("it asks for state, credentials"), "{e}");
         assert!(asked_for("p", &asks[..1], &grant(&["credential-caller uid:0"])).is_err());
+    }
+
+    #[test]
+    fn what_is_left_to_the_site_is_granted_by_name_alone() {
+        let asks: Vec<AskedRight> =
+            ["http *", "state"].map(|r| AskedRight { right: r.into(), ..AskedRight::default() }).into();
+        let grant = |word: &str| BTreeSet::from([word.to_owned()]);
+        assert!(asked_for("p", &asks, &grant("http https://sink.example")).is_ok());
+        assert!(asked_for("p", &asks, &grant("http realm")).is_err(), "no name of the site");
+        assert!(asked_for("p", &asks, &grant("secret key")).is_err());
+        assert_eq!(nameable(&asks), grant("state"));
     }
 }

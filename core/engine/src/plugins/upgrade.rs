@@ -3,7 +3,7 @@
 
 use super::{
     grant::Granting,
-    install::{asked_for, of_version},
+    install::{asked_for, nameable, of_version},
     plugin_operation,
     record::{KEPT, PluginFailure, PluginRecord, PluginVersion},
     switch::Becomes,
@@ -44,7 +44,7 @@ impl Engine {
         let more = asks.iter().any(|a| !asked_before.contains(a.right.as_str()));
         let (granted, held) = match grant {
             Granting::Carried => (carried, more),
-            Granting::All => (asks.iter().map(|a| a.right.clone()).chain(carried).collect(), false),
+            Granting::All => (nameable(asks).into_iter().chain(carried).collect(), false),
             Granting::These(words) => (words.into_iter().chain(carried).collect(), false),
         };
         asked_for(name, asks, &granted)?;
