@@ -39,6 +39,9 @@ pub(crate) enum Plugin {
     Push(push::Args),
     Logs(logs::Args),
     Stats(stats::Args),
+    /// Make a plugin of a folder, with the language's own tools
+    #[command(disable_help_flag = true)]
+    Build(ToolArgs),
     /// Say what is in a component, and what an operator would be asked
     #[command(disable_help_flag = true)]
     Check(ToolArgs),
@@ -76,6 +79,7 @@ pub(crate) async fn run(ctx: &Context, which: Plugin) -> Result<Exit> {
         Plugin::Push(args) => push::run(ctx, &args).await,
         Plugin::Logs(args) => logs::run(ctx, &args).await,
         Plugin::Stats(args) => stats::run(ctx, &args).await,
+        Plugin::Build(args) => tool("build", args),
         Plugin::Check(args) => tool("check", args),
         Plugin::Test(args) => tool("test", args),
         Plugin::Run(args) => tool("run", args),

@@ -1,6 +1,8 @@
 //! This program as a plugin author's tool: what is in a component, does it keep to its kind's rules, what does it answer.
-//! `davit plugin check|test|run|embed` becomes this. It needs no root, no daemon and no site, and touches no kernel object.
+//! `davit plugin build|check|test|run|embed` becomes this. It needs no root, no daemon and no site, and touches no kernel
+//! object.
 
+mod build;
 mod check;
 mod embed;
 mod judge;
@@ -30,6 +32,8 @@ struct Words {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    /// Make a plugin of a folder, with the language's own tools
+    Build(build::Options),
     /// What is in a component, and what an operator would be asked
     Check(check::Options),
     /// Whether a component keeps to the rules of its kind
@@ -59,6 +63,7 @@ fn done(words: &Words) -> Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting tokio")?;
     runtime.block_on(async {
         match &words.verb {
+            Verb::Build(options) => build::build(options),
             Verb::Check(options) => check::run(options).await,
             Verb::Test(options) => test::run(options).await,
             Verb::Run(options) => run::run(options).await,
