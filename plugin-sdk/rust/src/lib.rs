@@ -31,7 +31,9 @@ mod error;
 mod export;
 pub mod host;
 pub mod lifecycle;
+pub mod login;
 pub mod network;
+pub mod pattern;
 pub mod storage;
 
 pub use error::{Error, Result, Unavailability};
