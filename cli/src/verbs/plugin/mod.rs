@@ -39,6 +39,9 @@ pub(crate) enum Plugin {
     Push(push::Args),
     Logs(logs::Args),
     Stats(stats::Args),
+    /// Make the folder of a new plugin
+    #[command(disable_help_flag = true)]
+    New(ToolArgs),
     /// Make a plugin of a folder, with the language's own tools
     #[command(disable_help_flag = true)]
     Build(ToolArgs),
@@ -51,6 +54,9 @@ pub(crate) enum Plugin {
     /// Make one call of a component, with its log and timing
     #[command(disable_help_flag = true)]
     Run(ToolArgs),
+    /// Measure what a component costs
+    #[command(disable_help_flag = true)]
+    Bench(ToolArgs),
     /// Put a manifest into a component
     #[command(disable_help_flag = true)]
     Embed(ToolArgs),
@@ -79,10 +85,12 @@ pub(crate) async fn run(ctx: &Context, which: Plugin) -> Result<Exit> {
         Plugin::Push(args) => push::run(ctx, &args).await,
         Plugin::Logs(args) => logs::run(ctx, &args).await,
         Plugin::Stats(args) => stats::run(ctx, &args).await,
+        Plugin::New(args) => tool("new", args),
         Plugin::Build(args) => tool("build", args),
         Plugin::Check(args) => tool("check", args),
         Plugin::Test(args) => tool("test", args),
         Plugin::Run(args) => tool("run", args),
+        Plugin::Bench(args) => tool("bench", args),
         Plugin::Embed(args) => tool("embed", args),
     }
 }

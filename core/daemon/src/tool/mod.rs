@@ -1,11 +1,13 @@
 //! This program as a plugin author's tool: what is in a component, does it keep to its kind's rules, what does it answer.
-//! `davit plugin build|check|test|run|embed` becomes this. It needs no root, no daemon and no site, and touches no kernel
+//! `davit plugin new|build|check|test|run|bench|embed` becomes this. It needs no root, no daemon and no site, and touches no kernel
 //! object.
 
+mod bench;
 mod build;
 mod check;
 mod embed;
 mod judge;
+mod new;
 mod run;
 mod test;
 
@@ -32,6 +34,8 @@ struct Words {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    /// Make the folder of a new plugin
+    New(new::Options),
     /// Make a plugin of a folder, with the language's own tools
     Build(build::Options),
     /// What is in a component, and what an operator would be asked
@@ -40,6 +44,8 @@ enum Verb {
     Test(test::Options),
     /// Make one call of a component
     Run(run::Options),
+    /// Measure what a component costs: loading, calls, memory
+    Bench(bench::Options),
     /// Put a manifest into a component
     Embed(embed::Options),
 }
@@ -63,10 +69,12 @@ fn done(words: &Words) -> Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting tokio")?;
     runtime.block_on(async {
         match &words.verb {
+            Verb::New(options) => new::run(options),
             Verb::Build(options) => build::build(options),
             Verb::Check(options) => check::run(options).await,
             Verb::Test(options) => test::run(options).await,
             Verb::Run(options) => run::run(options).await,
+            Verb::Bench(options) => bench::run(options).await,
             Verb::Embed(options) => embed::run(options),
         }
     })
