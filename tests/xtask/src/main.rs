@@ -4,6 +4,7 @@
 #![allow(clippy::print_stderr, clippy::print_stdout, reason = "a program for people at a terminal")]
 
 mod bench;
+mod bindings;
 mod build;
 mod clients;
 mod command;
@@ -37,6 +38,8 @@ enum Verb {
     Build(build::Options),
     /// Builds the misbehaving components that the plugin host is tested with, and prints their folder.
     Guests,
+    /// Makes the C and Go bindings of plugin-sdk/ from wit/, or checks that they are those.
+    Bindings(bindings::Options),
     /// Shows the main job from nothing: builds, a real image in a real registry, pull, run, stop, and again with others.
     Demo(demo::Options),
     /// Installs what is missing, builds everything, and runs the whole test suite.
@@ -66,6 +69,7 @@ fn done() -> Result<()> {
     match Arguments::parse().verb {
         Verb::Build(options) => build::run(&options),
         Verb::Guests => guests::run(),
+        Verb::Bindings(options) => bindings::run(&options),
         Verb::TestV2(options) => guest::run(&options),
         Verb::Demo(options) => demo::run(&options),
         Verb::Test(options) => test::run(&options),
