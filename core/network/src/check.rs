@@ -7,7 +7,7 @@ use crate::{
     sysctl,
 };
 use davit_model::network::{Attachment, EndpointPlan, LinkKind, NetworkPlan};
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, net::IpAddr};
 
 /// What a driver was granted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -44,10 +44,13 @@ pub fn network(plan: &NetworkPlan, grants: &Grants) -> Result<()> {
             LinkKind::Vxlan { id, .. } if *id >= 1 << 24 => {
                 return Err(NetError::Plan(format!("{id} is no VXLAN id of 24 bits")));
             }
-            LinkKind::Vxlan { .. } => {}
+            LinkKind::Vxlan { remotes, .. } => peers(remotes)?,
         }
     }
     for (at, subnet) in plan.subnets.iter().enumerate() {
+        if subnet.masquerade && plan.links.is_empty() {
+            return Err(NetError::Plan(format!("subnet {} is masqueraded, and the network has no link", subnet.net)));
+        }
         if subnet.net.max_prefix_len() - subnet.net.prefix_len() < 2 {
             return Err(NetError::Plan(format!("subnet {} has no room for a gateway and a host", subnet.net)));
         }
@@ -66,6 +69,17 @@ pub fn network(plan: &NetworkPlan, grants: &Grants) -> Result<()> {
                 )));
             }
         }
+    }
+    Ok(())
+}
+
+/// Checks that a VXLAN can reach its peers: hosts, all of one family.
+fn peers(remotes: &[IpAddr]) -> Result<()> {
+    if let Some(bad) = remotes.iter().find(|remote| remote.is_multicast() || remote.is_unspecified()) {
+        return Err(NetError::Plan(format!("{bad} is no address of a VXLAN's peer")));
+    }
+    if remotes.iter().any(IpAddr::is_ipv6) && remotes.iter().any(IpAddr::is_ipv4) {
+        return Err(NetError::Plan("the peers of a VXLAN are of both families; make a network for each".into()));
     }
     Ok(())
 }
@@ -113,7 +127,7 @@ pub fn endpoint(plan: &EndpointPlan, network: &NetworkPlan, grants: &Grants) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use davit_model::network::LinkId;
+    use davit_model::network::{LinkId, Subnet, SubnetId};
 
     #[test]
     fn a_parent_without_a_grant_is_denied() {
@@ -124,6 +138,34 @@ mod tests {
         assert!(matches!(network(&plan, &Grants::default()), Err(NetError::Denied(_))));
         let grants = Grants { parents: ["eth9".to_owned()].into() };
         assert!(network(&plan, &grants).is_ok());
+    }
+
+    #[test]
+    fn the_peers_of_a_vxlan_are_hosts_of_one_family() -> std::result::Result<(), std::net::AddrParseError> {
+        for (remotes, good) in [
+            (&["192.0.2.1", "192.0.2.2"][..], true),
+            (&["2001:db8::1"], true),
+            (&["192.0.2.1", "2001:db8::1"], false),
+            (&["239.0.0.1"], false),
+            (&["0.0.0.0"], false),
+        ] {
+            let kind = LinkKind::Vxlan {
+                id: 1,
+                remotes: remotes.iter().map(|r| r.parse()).collect::<std::result::Result<_, _>>()?,
+            };
+            let plan = NetworkPlan { links: vec![(LinkId(0), kind)], ..NetworkPlan::default() };
+            assert_eq!(network(&plan, &Grants::default()).is_ok(), good, "{remotes:?}");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_network_without_a_link_masquerades_nothing() -> std::result::Result<(), ipnet::AddrParseError> {
+        let subnet = |masquerade| Ok(Subnet { id: SubnetId(0), net: "192.0.2.0/24".parse()?, masquerade });
+        let plan = |masquerade| Ok(NetworkPlan { subnets: vec![subnet(masquerade)?], ..NetworkPlan::default() });
+        assert!(network(&plan(false)?, &Grants::default()).is_ok());
+        assert!(matches!(network(&plan(true)?, &Grants::default()), Err(NetError::Plan(_))));
+        Ok(())
     }
 
     #[test]

@@ -18,7 +18,6 @@ use davit_model::{
     network::{Attachment, EndpointPlan, NetworkPlan, Route},
     plan::{Journalled, Plan},
 };
-use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use nix::errno::Errno;
 use serde::{Deserialize, Serialize};
 use std::os::fd::BorrowedFd;
@@ -32,7 +31,8 @@ pub struct Place<'a> {
     pub ifname: &'a str,
     /// A hardware address asked for; none: one that follows from the address.
     pub mac: Option<[u8; 6]>,
-    /// Traffic to elsewhere leaves by this endpoint (the first network of a container).
+    /// Traffic to elsewhere leaves by this endpoint (the first network of a container); the default routes of the
+    /// others' plans are left out.
     pub default_route: bool,
 }
 
@@ -222,23 +222,15 @@ fn configure(network: &NetworkPlan, plan: &EndpointPlan, place: &Place<'_>) -> R
     link::settle(&mut channel, place.ifname)
 }
 
-/// The plan's routes, and a default by the gateway of each family that has none of its own.
+/// The plan's routes, those on the link first: a next hop must be reachable when its route is added.
 ///
-/// A network that is isolated without masquerading has no way out, so it gets no default.
-fn routes(network: &NetworkPlan, plan: &EndpointPlan, place: &Place<'_>) -> Vec<Route> {
-    let mut routes = plan.routes.clone();
-    routes.sort_by_key(|route| route.via.is_some());
+/// The bridge of a network that is isolated without masquerading is no way out: a default route by it is left out, so
+/// that who tries is told at once.
+fn routes<'a>(network: &NetworkPlan, plan: &'a EndpointPlan, place: &Place<'_>) -> Vec<&'a Route> {
     let internal = network.isolate && !network.subnets.iter().any(|subnet| subnet.masquerade);
-    if !place.default_route || internal {
-        return routes;
-    }
-    for (v4, dst) in [(true, IpNet::V4(Ipv4Net::default())), (false, IpNet::V6(Ipv6Net::default()))] {
-        let lease = plan.addresses.iter().find(|lease| lease.address.addr().is_ipv4() == v4);
-        if let Some(lease) = lease
-            && !plan.routes.iter().any(|route| route.dst == dst)
-        {
-            routes.push(Route { dst, via: Some(lease.gateway) });
-        }
-    }
+    let own = |via| network.subnets.iter().any(|subnet| via == Some(address::gateway(&subnet.net)));
+    let wanted = |route: &&Route| route.dst.prefix_len() > 0 || (place.default_route && !(internal && own(route.via)));
+    let mut routes: Vec<&Route> = plan.routes.iter().filter(wanted).collect();
+    routes.sort_by_key(|route| route.via.is_some());
     routes
 }

@@ -104,6 +104,32 @@ pub(crate) fn enslave(channel: &mut Channel, link: &Link, master: u32) -> Result
     channel.execute(request, "make port of bridge", &link.name)
 }
 
+/// Makes the port `name` of the bridge `master`. One that is there is put back on its bridge; where the kernel has what
+/// was asked for under another name, `taken` says what that is.
+pub(crate) fn create_port(
+    channel: &mut Channel,
+    request: Request,
+    kind: &'static str,
+    name: &str,
+    master: u32,
+    taken: impl FnOnce() -> String,
+) -> Result<Link> {
+    let operation = "create port of bridge";
+    let created = supported(channel.execute(request, operation, name), kind);
+    if let Err(error) = created
+        && error.errno() != Some(Errno::EEXIST)
+    {
+        return Err(error);
+    }
+    let Some(port) = find(channel, name)? else {
+        return Err(NetError::Conflict(taken()));
+    };
+    if port.master != Some(master) || !port.up {
+        enslave(channel, &port, master)?;
+    }
+    Ok(port)
+}
+
 /// Deletes a link; one that is not there is done.
 pub(crate) fn delete(channel: &mut Channel, name: &str) -> Result<()> {
     let mut request = Request::new(DELLINK, 0, &header(0, false));

@@ -6,8 +6,9 @@ use crate::{
     channel::{Channel, Family},
     error::{NetError, Result},
     fault,
-    host::Host,
+    host::{Host, Surroundings},
     instance::Role,
+    leases::overlap,
     link,
     nft::{
         self,
@@ -26,7 +27,22 @@ impl Host {
     ///
     /// A step that fails leaves what was made: [`Host::undo_network`] removes it, now or after a crash.
     pub fn apply_network(&self, id: &str, plan: &Plan<NetworkPlan, Journalled>) -> Result<()> {
+        self.keep_clear(plan.body())?;
         self.make_network(id, plan.body())
+    }
+
+    /// A network with a link of its own takes its subnets from the host; one without is beside the host in them.
+    fn keep_clear(&self, plan: &NetworkPlan) -> Result<()> {
+        if plan.links.is_empty() || plan.subnets.is_empty() {
+            return Ok(());
+        }
+        let busy = self.busy()?;
+        for net in plan.subnets.iter().map(|subnet| subnet.net) {
+            if let Some(other) = busy.iter().find(|other| overlap(other, &net)) {
+                return Err(NetError::Conflict(format!("subnet {net} overlaps {other}, which the host uses")));
+            }
+        }
+        Ok(())
     }
 
     pub(crate) fn make_network(&self, id: &str, plan: &NetworkPlan) -> Result<()> {

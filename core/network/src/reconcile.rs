@@ -6,6 +6,7 @@ use crate::{
     error::{NetError, Result},
     host::Host,
     link,
+    netns::inside,
     nft::{port, set, table},
 };
 use davit_model::network::{Attachment, EndpointPlan, NetworkPlan};
@@ -38,7 +39,7 @@ pub struct KnownEndpoint<'a> {
 pub struct Reconciled {
     /// Links and elements that no record named.
     pub removed: Vec<String>,
-    /// Endpoints whose link is gone and whose container is not known: their ids.
+    /// Endpoints whose link is gone and whose container, or whose link's parent, is not there: their ids.
     pub lost: Vec<String>,
 }
 
@@ -97,9 +98,13 @@ impl Host {
         endpoint: &KnownEndpoint<'_>,
         done: &mut Reconciled,
     ) -> Result<()> {
-        let Attachment::Veth { master } = &endpoint.plan.attachment else { return Ok(()) };
-        let mut channel = Channel::open(Family::Route)?;
         let network = networks.iter().find(|network| network.id == endpoint.network);
+        let master = match &endpoint.plan.attachment {
+            Attachment::Veth { master } => master,
+            Attachment::Macvlan { parent, .. } => return self.restore_macvlan(network, endpoint, parent, done),
+            Attachment::None | Attachment::ShareHost => return Ok(()),
+        };
+        let mut channel = Channel::open(Family::Route)?;
         let outer = link::find(&mut channel, &self.veth_name(endpoint.id))?;
         match (outer, network, &endpoint.place) {
             (Some(outer), _, _) => {
@@ -117,6 +122,23 @@ impl Host {
                 Ok(())
             }
         }
+    }
+
+    /// A macvlan ends with its parent; it comes back once the parent is there again.
+    fn restore_macvlan(
+        &self,
+        network: Option<&KnownNetwork<'_>>,
+        endpoint: &KnownEndpoint<'_>,
+        parent: &str,
+        done: &mut Reconciled,
+    ) -> Result<()> {
+        let (Some(network), Some(place)) = (network, &endpoint.place) else { return Ok(()) };
+        let there = inside(place.namespace, || link::find(&mut Channel::open(Family::Route)?, place.ifname))?;
+        if there.is_none() && link::find(&mut Channel::open(Family::Route)?, parent)?.is_none() {
+            done.lost.push(endpoint.id.to_owned());
+            return Ok(());
+        }
+        self.make_endpoint(network.id, network.plan, endpoint.id, endpoint.plan, place).map(drop)
     }
 
     fn remove_elements(

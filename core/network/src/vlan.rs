@@ -6,7 +6,6 @@ use crate::{
     link::{self, INFO_DATA, INFO_KIND, LINKINFO, NEWLINK},
     wire::{CREATE, EXCL, Request},
 };
-use nix::errno::Errno;
 
 const ID: u16 = 1;
 
@@ -20,8 +19,6 @@ pub(crate) fn create(channel: &mut Channel, name: &str, parent: &str, id: u16, m
             d.attr(ID, &id.to_ne_bytes());
         });
     });
-    match link::supported(channel.execute(request, "create vlan", name), "802.1q vlan") {
-        Err(error) if error.errno() == Some(Errno::EEXIST) => Ok(()),
-        other => other,
-    }
+    let taken = || format!("VLAN {id} of {} is an interface of the host already", parent.name);
+    link::create_port(channel, request, "802.1q vlan", name, master, taken).map(drop)
 }

@@ -58,6 +58,8 @@ fn subnets_of_the_pool_avoid_the_hosts_and_each_other() {
         assert_eq!(leases.subnet(None, false).await.unwrap().to_string(), "172.30.3.0/24");
         let v6 = leases.subnet(None, true).await.unwrap();
         assert!(v6.to_string().starts_with("fd") && v6.prefix_len() == 64, "{v6}");
+        // The host's own may be asked for, by networks that are in them beside it.
+        assert!(leases.subnet(Some("172.30.0.0/24".parse().unwrap()), false).await.is_ok());
         for taken in ["172.30.0.0/24", "172.30.3.128/25", "172.16.0.0/12"] {
             let answer = leases.subnet(Some(taken.parse().unwrap()), false).await;
             assert!(matches!(answer, Err(PolicyError::Conflict(_))), "{taken}: {answer:?}");

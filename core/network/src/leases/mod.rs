@@ -9,6 +9,7 @@ mod subnet;
 
 pub use store::{Lease, LeaseKind, LeaseStore, MemoryLeases};
 pub use subnet::Pools;
+pub(crate) use subnet::overlap;
 
 use crate::{error::NetError, host::Surroundings};
 use async_trait::async_trait;
@@ -58,13 +59,7 @@ impl LeaseBook {
     ///
     /// `subnets` are those of the network at hand, empty while the network itself is planned.
     pub fn for_owner(self: &Arc<Self>, owner: &str, subnets: &[Subnet]) -> NetworkLeases {
-        NetworkLeases {
-            book: Arc::clone(self),
-            owner: owner.to_owned(),
-            subnets: subnets.to_vec(),
-            pools: None,
-            on_host_subnet: false,
-        }
+        NetworkLeases { book: Arc::clone(self), owner: owner.to_owned(), subnets: subnets.to_vec(), pools: None }
     }
 
     /// Frees everything that `owner` has.
@@ -132,7 +127,6 @@ pub struct NetworkLeases {
     owner: String,
     subnets: Vec<Subnet>,
     pools: Option<Pools>,
-    on_host_subnet: bool,
 }
 
 impl NetworkLeases {
@@ -143,22 +137,16 @@ impl NetworkLeases {
         self.pools = Some(pools);
         self
     }
-
-    /// Allows a subnet asked for that the host itself is in, as macvlan networks need.
-    #[must_use]
-    pub fn on_host_subnet(mut self, allowed: bool) -> Self {
-        self.on_host_subnet = allowed;
-        self
-    }
 }
 
 #[async_trait]
 impl Leases for NetworkLeases {
     async fn subnet(&self, wanted: Option<IpNet>, v6: bool) -> Result<IpNet, PolicyError> {
-        let busy = if wanted.is_some() && self.on_host_subnet {
-            Vec::new()
-        } else {
-            self.book.surroundings.busy().map_err(|error: NetError| PolicyError::from(&error))?
+        // A subnet that the host is in itself may be asked for: a macvlan is in its parent's. Whether the network may have
+        // it is known when its plan is, see `Host::apply_network`.
+        let busy = match wanted {
+            Some(_) => Vec::new(),
+            None => self.book.surroundings.busy().map_err(|error: NetError| PolicyError::from(&error))?,
         };
         let pools = self.pools.as_ref().unwrap_or(&self.book.pools);
         let choose = |state: &mut State| subnet::choose(state, pools, &busy, wanted, v6);

@@ -55,9 +55,6 @@ pub(super) fn choose(
             if let Some(other) = leased.iter().find(|other| overlap(other, &net)) {
                 return Err(PolicyError::Conflict(format!("subnet {net} overlaps {other} of another network")));
             }
-            if let Some(other) = busy.iter().find(|other| overlap(other, &net)) {
-                return Err(PolicyError::Conflict(format!("subnet {net} overlaps {other}, which the host uses")));
-            }
             net
         }
         None => pools
@@ -75,6 +72,6 @@ pub(super) fn choose(
     Ok((LeaseKind::Subnet, found.to_string(), found))
 }
 
-fn overlap(a: &IpNet, b: &IpNet) -> bool {
+pub(crate) fn overlap(a: &IpNet, b: &IpNet) -> bool {
     a.contains(b) || b.contains(a)
 }

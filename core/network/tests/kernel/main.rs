@@ -4,8 +4,10 @@
 
 mod bridge;
 mod host;
+mod macvlan;
 mod port;
 mod undo;
 mod uplink;
 mod veth;
+mod vxlan;
 mod world;

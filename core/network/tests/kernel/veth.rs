@@ -80,7 +80,11 @@ fn a_second_network_gets_its_own_link_settings_and_routes_and_no_default() {
         let a = Netns::create().unwrap();
         connect(host, ("one", &one), "a1", &endpoint(18, 2, &[]), &a).unwrap();
         let wanted = EndpointPlan {
-            routes: vec![Route { dst: "203.0.113.0/24".parse().unwrap(), via: Some("172.30.19.7".parse().unwrap()) }],
+            routes: [
+                vec![Route { dst: "203.0.113.0/24".parse().unwrap(), via: Some("172.30.19.7".parse().unwrap()) }],
+                endpoint(19, 2, &[]).routes,
+            ]
+            .concat(),
             sysctls: [("net.ipv4.conf.eth1.log_martians".to_owned(), "1".to_owned())].into(),
             mtu: Some(1400),
             ..endpoint(19, 2, &[])

@@ -1,7 +1,8 @@
 //! A namespace that plays the host, containers' namespaces, the world outside, and those who talk across.
 
 use davit_model::network::{
-    AddressLease, Attachment, EndpointPlan, LinkId, LinkKind, NetworkPlan, PortRequest, PublishedPort, Subnet, SubnetId,
+    AddressLease, Attachment, EndpointPlan, LinkId, LinkKind, NetworkPlan, PortRequest, PublishedPort, Route, Subnet,
+    SubnetId,
 };
 use davit_model::plan::{Journalled, Plan};
 use davit_network::{EndpointState, Host, Instance, Netns, Place};
@@ -88,6 +89,10 @@ pub(crate) fn endpoint(third: u8, last: u8, ports: &[(&str, u16, Option<&str>)])
                 address: format!("fd00:{third}::{last:x}/64").parse().unwrap(),
                 gateway: format!("fd00:{third}::1").parse().unwrap(),
             },
+        ],
+        routes: vec![
+            Route { dst: "0.0.0.0/0".parse().unwrap(), via: Some(format!("172.30.{third}.1").parse().unwrap()) },
+            Route { dst: "::/0".parse().unwrap(), via: Some(format!("fd00:{third}::1").parse().unwrap()) },
         ],
         ports: ports
             .iter()
