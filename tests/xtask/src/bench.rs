@@ -3,6 +3,8 @@
 
 mod bundle;
 mod contestant;
+mod peers_of_policy;
+mod plugins;
 mod row;
 mod start;
 
@@ -28,6 +30,19 @@ pub(crate) struct Options {
 enum What {
     /// From the command to a container's end, or to its start where it goes on by itself.
     Start(Start),
+    /// A decision of a plugin, in each language, beside the same one elsewhere.
+    Plugins(Plugins),
+}
+
+/// How plugins are measured.
+#[derive(Debug, clap::Args)]
+struct Plugins {
+    /// Also write the rows to this file, as JSON.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Calls of each that are timed.
+    #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u32).range(10..))]
+    calls: u32,
 }
 
 /// How it is measured.
@@ -48,7 +63,14 @@ struct Start {
 const GROUPS: [&str; 4] = ["docker", "libpod_parent", "conmon", bundle::GROUP];
 
 pub(crate) fn run(options: &Options) -> Result<()> {
-    let What::Start(start) = &options.what;
+    let start = match &options.what {
+        What::Start(start) => start,
+        What::Plugins(plugins) => {
+            packages::install(&[packages::DEMO, packages::TESTS, packages::CNI])?;
+            build::all()?;
+            return plugins::run(plugins.calls, plugins.json.as_deref());
+        }
+    };
     if let Some(root) = &start.inside {
         return start::run(root, start.runs, start.json.as_deref());
     }

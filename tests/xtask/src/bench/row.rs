@@ -25,7 +25,7 @@ pub(super) struct Row {
 
 impl Row {
     pub(super) fn new(name: &str, ours: &[Duration], peer: &str, theirs: &[Duration], goal: Option<f64>) -> Self {
-        let (ours_ms, peer_ms) = (rounded(median(ours), 10.0), rounded(median(theirs), 10.0));
+        let (ours_ms, peer_ms) = (shortened(median(ours)), shortened(median(theirs)));
         let ratio = rounded(median(ours) / median(theirs), 1000.0);
         let met = goal.map(|goal| ratio <= goal);
         Self { name: name.to_owned(), ours_ms, peer: peer.to_owned(), peer_ms, ratio, goal, met }
@@ -44,13 +44,19 @@ pub(super) fn median(of: &[Duration]) -> f64 {
     }
 }
 
+/// To a tenth of a millisecond; below one, to a tenth of a microsecond.
+fn shortened(ms: f64) -> f64 {
+    rounded(ms, if ms < 1.0 { 10_000.0 } else { 10.0 })
+}
+
 fn rounded(value: f64, by: f64) -> f64 {
     (value * by).round() / by
 }
 
 /// For people.
 pub(super) fn print(rows: &[Row]) {
-    println!("{:<22} {:>9}   {:<24} {:>9} {:>7} {:>7}", "median", "davit ms", "peer", "ms", "ratio", "goal");
+    let shown = |ms: f64| if ms < 1.0 { format!("{ms:.4}") } else { format!("{ms:.1}") };
+    println!("{:<24} {:>9}   {:<24} {:>9} {:>7} {:>7}", "median", "davit ms", "peer", "ms", "ratio", "goal");
     for row in rows {
         let goal = match (row.goal, row.met) {
             (Some(goal), Some(true)) => format!("{goal:>7} met"),
@@ -58,8 +64,12 @@ pub(super) fn print(rows: &[Row]) {
             (None, _) => format!("{:>7}", "-"),
         };
         println!(
-            "{:<22} {:>9.1}   {:<24} {:>9.1} {:>7.3} {goal}",
-            row.name, row.ours_ms, row.peer, row.peer_ms, row.ratio
+            "{:<24} {:>9}   {:<24} {:>9} {:>7.3} {goal}",
+            row.name,
+            shown(row.ours_ms),
+            row.peer,
+            shown(row.peer_ms),
+            row.ratio
         );
     }
 }
