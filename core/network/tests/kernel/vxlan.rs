@@ -49,7 +49,11 @@ fn upload(from: &Netns, to: &Netns, address: &str, bytes: usize) -> usize {
             listener.accept().unwrap().0.read_to_end(&mut all).unwrap();
             all.len()
         });
-        from.run(|| Ok(TcpStream::connect(address).unwrap().write_all(&vec![7; bytes]).unwrap())).unwrap();
+        let send = || {
+            TcpStream::connect(address).unwrap().write_all(&vec![7; bytes]).unwrap();
+            Ok(())
+        };
+        from.run(send).unwrap();
         reader.join().unwrap()
     })
 }

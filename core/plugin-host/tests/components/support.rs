@@ -17,7 +17,10 @@ use std::{
     net::IpAddr,
     path::{Path, PathBuf},
     process::Command,
-    sync::{Arc, Mutex, OnceLock},
+    sync::{
+        Arc, Mutex, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 /// Compiles guests or shipped plugins by the build's own program, once in a test binary, and answers their folder.
@@ -67,6 +70,14 @@ pub(crate) struct Memory {
     pub(crate) stored: Mutex<Option<Credential>>,
     pub(crate) web: Mutex<Option<Web>>,
     pub(crate) asked: Mutex<Vec<HttpRequest>>,
+    pub(crate) passed_ms: AtomicU64,
+}
+
+impl Memory {
+    /// Lets time pass.
+    pub(crate) fn later(&self, ms: u64) {
+        self.passed_ms.fetch_add(ms, Ordering::Relaxed);
+    }
 }
 
 impl fmt::Debug for Memory {
@@ -114,7 +125,7 @@ impl HostServices for Memory {
         web.as_ref().map_or_else(|| Err(PolicyError::NotFound("no web here".to_owned())), |web| web(request))
     }
     fn now_ms(&self) -> u64 {
-        1_700_000_000_000
+        1_700_000_000_000 + self.passed_ms.load(Ordering::Relaxed)
     }
 }
 
@@ -141,6 +152,14 @@ impl Bench {
         let grant = Grant::beside(&path).unwrap().unwrap();
         self.host.load(name, Source::File(&path), &grant).await.unwrap()
     }
+
+    /// A shipped plugin with a site's grant (TOML, without the digest).
+    pub(crate) async fn granted(&self, name: &str, rights: &str) -> Arc<Plugin> {
+        let path = shipped(name);
+        let digest = Grant::beside(&path).unwrap().unwrap().digest;
+        let rights = Grant::from_table(&rights.parse().unwrap()).unwrap();
+        self.host.load(name, Source::File(&path), &Grant { digest, ..rights }).await.unwrap()
+    }
 }
 
 /// Leases out of 10.9.N.0/24 and fd09:N::/64.
@@ -148,6 +167,7 @@ impl Bench {
 pub(crate) struct Pool {
     pub(crate) next: Mutex<u8>,
     pub(crate) taken_ports: Vec<u16>,
+    pub(crate) taken: Vec<IpAddr>,
 }
 
 #[async_trait]
@@ -159,6 +179,9 @@ impl Leases for Pool {
         Ok(wanted.unwrap_or_else(|| free.parse().unwrap()))
     }
     async fn address(&self, subnet: SubnetId, wanted: Option<IpAddr>) -> Result<AddressLease, PolicyError> {
+        if let Some(taken) = wanted.filter(|address| self.taken.contains(address)) {
+            return Err(PolicyError::Conflict(format!("address {taken} is in use")));
+        }
         let text = format!("10.9.{}", subnet.0 + 1);
         let free: IpAddr = format!("{text}.7").parse().unwrap();
         let address = IpNet::new(wanted.unwrap_or(free), 24).unwrap();
