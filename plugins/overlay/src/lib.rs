@@ -3,8 +3,14 @@
 //!
 //! Names in the area: `CHAIN.part` while a layer is written, `l-CHAIN` when it is committed, `u-ID` and `w-ID` for a
 //! container's changes and overlayfs's scratch folder.
+//!
+//!     [plugins.overlay.config]
+//!     size = "10GiB"                # how much a container may change; none: no limit
 
-use davit_plugin_sdk::storage::{Error, Facts, Layer, Result, Root, Steps, StorageDriver, Unpack};
+use davit_plugin_sdk::{
+    host::config,
+    storage::{Error, Facts, Layer, Result, Root, Steps, StorageDriver, Unpack},
+};
 
 struct Overlay;
 
@@ -41,15 +47,38 @@ fn places(top: &Layer) -> Result<Vec<String>> {
     Ok(places)
 }
 
+/// A size such as `10GiB` in bytes.
+fn bytes(text: &str) -> Option<u64> {
+    let units = [("KiB", 1u64 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30), ("TiB", 1 << 40), ("", 1)];
+    let parse = |(unit, factor)| {
+        text.strip_suffix(unit)?.trim_end().parse::<u64>().ok()?.checked_mul(factor).filter(|b| *b > 0)
+    };
+    units.into_iter().find_map(parse)
+}
+
+/// What the site lets each container change, in bytes.
+fn size() -> Result<Option<u64>> {
+    // A text, or a number as JSON.
+    let Some(size) = config::get("size")? else { return Ok(None) };
+    let wrong = || Error::Invalid(format!("the plugin's configuration: size {size:?} is not one such as 10GiB"));
+    bytes(size.trim()).map(Some).ok_or_else(wrong)
+}
+
 impl StorageDriver for Overlay {
     fn probe(facts: &Facts) -> Result<()> {
-        if facts.has("overlay") {
-            Ok(())
-        } else {
-            Err(Error::Unsupported(
+        if !facts.has("overlay") {
+            return Err(Error::Unsupported(
                 "overlayfs cannot be mounted on this file system; choose the storage driver vfs".to_owned(),
-            ))
+            ));
         }
+        if size()?.is_some() && !facts.has("quota") {
+            return Err(Error::Unsupported(
+                "size is configured, and the data root's file system has no project quotas: mount an ext4 or xfs with \
+                 prjquota, or leave size out"
+                    .to_owned(),
+            ));
+        }
+        Ok(())
     }
 
     fn prepare_layer(layer: &Layer, steps: &Steps, unpack: &Unpack) -> Result<()> {
@@ -68,9 +97,17 @@ impl StorageDriver for Overlay {
     fn prepare_root(id: &str, top: Option<&Layer>, steps: &Steps, root: &Root) -> Result<()> {
         let upper = upper(id);
         steps.make_dir(&upper)?;
+        let size = size()?;
+        if let Some(bytes) = size {
+            steps.quota(&upper, bytes)?;
+        }
         let Some(top) = top else { return root.tree(&upper, true) };
         let work = work(id);
         steps.make_dir(&work)?;
+        if let Some(bytes) = size {
+            // What is on its way to the upper folder counts with it.
+            steps.quota(&work, bytes)?;
+        }
         root.overlay(&places(top)?, Some(&upper), Some(&work))?;
         root.changes_in(&upper, STYLE)
     }
