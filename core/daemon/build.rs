@@ -12,17 +12,22 @@ use std::{
 /// Folders that builds leave behind.
 const LEFTOVERS: &[&str] = &["target", "node_modules", "__pycache__", "build", "dist", "gen"];
 /// Endings of files that builds leave behind.
-const MADE: &[&str] = &["wasm", "o", "pyc", "log", "lock"];
+const MADE: &[&str] = &["wasm", "pyc", "log", "lock"];
 
 fn main() -> Result<(), Box<dyn Error>> {
     let root = fs::canonicalize(Path::new(&env::var("CARGO_MANIFEST_DIR")?).join("../.."))?;
-    let mut files = Vec::new();
-    for folder in ["plugin-sdk", "wit"] {
-        println!("cargo::rerun-if-changed={}", root.join(folder).display());
-        collect(&root.join(folder), &mut files)?;
+    let mut files = vec![root.join("Cargo.toml"), root.join("plugin-sdk/rust/Cargo.toml")];
+    let mut folders = vec![root.join("wit"), root.join("plugin-sdk/rust/src")];
+    for language in fs::read_dir(root.join("plugin-sdk"))? {
+        folders.push(language?.path().join("templates"));
     }
-    println!("cargo::rerun-if-changed={}", root.join("Cargo.toml").display());
-    files.push(root.join("Cargo.toml"));
+    folders.retain(|folder| folder.is_dir());
+    for path in folders.iter().chain(&files) {
+        println!("cargo::rerun-if-changed={}", path.display());
+    }
+    for folder in &folders {
+        collect(folder, &mut files)?;
+    }
     files.sort();
     let mut list = String::from("&[\n");
     for file in &files {

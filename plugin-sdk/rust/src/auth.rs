@@ -1,11 +1,12 @@
 //! Registry authentication: how a challenge is answered. See `wit/registry-auth`.
 
-pub use crate::bindings::imports::davit::registry_auth::host::{Answer, Challenge, Endpoints, ManifestView};
+pub use crate::imported::auth::{Answer, Challenge, Endpoints, ManifestView};
 pub use crate::host::{
     http::{Request, Response},
     secrets::{Credential, Secret},
 };
 pub use crate::{Error, Result};
+#[cfg(target_arch = "wasm32")]
 use std::marker::PhantomData;
 
 /// Answers challenges.
@@ -26,10 +27,12 @@ pub trait Verifier: 'static {
     fn verify(manifest: &ManifestView) -> Result<()>;
 }
 
+#[cfg(target_arch = "wasm32")]
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct Adapter<T>(PhantomData<T>);
 
+#[cfg(target_arch = "wasm32")]
 mod adapt {
     use super::{Adapter, Answer, Challenge, Endpoints, ManifestView, RegistryAuth, Resolver, Result, Verifier};
     use crate::bindings::exports;

@@ -9,6 +9,7 @@
 /// davit_plugin_sdk::export!(registry_auth: MyAuth, resolver, verifier);
 /// davit_plugin_sdk::export!(lifecycle: MyPolicy, mutate, admit, before_start, after_exit, observe);
 /// ```
+#[cfg(target_arch = "wasm32")]
 #[macro_export]
 macro_rules! export {
     (storage: $plugin:ty $(, $more:ident)* $(,)?) => {
@@ -46,5 +47,43 @@ macro_rules! export {
     (@one lifecycle observe) => { $crate::export!(@with observe export_observe); };
     (@with $module:ident $name:ident) => {
         $crate::bindings::exports::$module::$name!(DavitAdapter with_types_in $crate::bindings::exports::$module);
+    };
+}
+
+/// Natively there is nobody to export to: that the type has the traits is all that is held.
+#[cfg(not(target_arch = "wasm32"))]
+#[macro_export]
+macro_rules! export {
+    (storage: $plugin:ty $(, $more:ident)* $(,)?) => {
+        $crate::export!(@is $plugin, storage, StorageDriver);
+        $($crate::export!(@one $plugin, storage $more);)*
+    };
+    (network: $plugin:ty $(, $more:ident)* $(,)?) => {
+        $crate::export!(@is $plugin, network, NetworkDriver);
+        $($crate::export!(@one $plugin, network $more);)*
+    };
+    (registry_auth: $plugin:ty $(, $more:ident)* $(,)?) => {
+        $crate::export!(@is $plugin, auth, RegistryAuth);
+        $($crate::export!(@one $plugin, auth $more);)*
+    };
+    (lifecycle: $plugin:ty $(, $hook:ident)+ $(,)?) => {
+        $($crate::export!(@one $plugin, lifecycle $hook);)+
+    };
+    (@one $plugin:ty, storage usage) => { $crate::export!(@is $plugin, storage, Usage); };
+    (@one $plugin:ty, storage reconcile) => { $crate::export!(@is $plugin, storage, Reconcile); };
+    (@one $plugin:ty, storage released) => { $crate::export!(@is $plugin, storage, Released); };
+    (@one $plugin:ty, network released) => { $crate::export!(@is $plugin, network, Released); };
+    (@one $plugin:ty, auth resolver) => { $crate::export!(@is $plugin, auth, Resolver); };
+    (@one $plugin:ty, auth verifier) => { $crate::export!(@is $plugin, auth, Verifier); };
+    (@one $plugin:ty, lifecycle mutate) => { $crate::export!(@is $plugin, lifecycle, Mutate); };
+    (@one $plugin:ty, lifecycle admit) => { $crate::export!(@is $plugin, lifecycle, Admit); };
+    (@one $plugin:ty, lifecycle before_start) => { $crate::export!(@is $plugin, lifecycle, BeforeStart); };
+    (@one $plugin:ty, lifecycle after_exit) => { $crate::export!(@is $plugin, lifecycle, AfterExit); };
+    (@one $plugin:ty, lifecycle observe) => { $crate::export!(@is $plugin, lifecycle, Observe); };
+    (@is $plugin:ty, $kind:ident, $trait:ident) => {
+        const _: fn() = || {
+            fn has<T: $crate::$kind::$trait>() {}
+            has::<$plugin>();
+        };
     };
 }

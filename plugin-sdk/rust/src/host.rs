@@ -3,11 +3,11 @@
 use crate::Result;
 use std::fmt;
 
-pub use crate::bindings::imports::davit::host::{clock, config, http, secrets, state};
+pub use crate::imported::{clock, config, http, secrets, state};
 
 /// Lines for the plugin's own log.
 pub mod log {
-    pub use crate::bindings::imports::davit::host::log::{Level, write};
+    pub use crate::imported::log::{Level, write};
 }
 
 /// Writes a line for the operator.

@@ -22,16 +22,22 @@
 //! [`storage`], [`network`], [`auth`] and [`lifecycle`] are the kinds; [`host`] is what every plugin may ask of the
 //! engine. The prose of every function is that of `wit/`. A plugin runs in a fresh instance for each call: it has no
 //! state but what it puts into [`host::state`].
+//!
+//! `cargo test` runs a plugin's functions natively, against the host of [`mock`].
 
 pub mod auth;
+#[cfg(target_arch = "wasm32")]
 #[doc(hidden)]
 #[allow(missing_docs, missing_debug_implementations, unreachable_pub, reason = "generated from wit/")]
 pub mod bindings;
 mod error;
 mod export;
 pub mod host;
+mod imported;
 pub mod lifecycle;
 pub mod login;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod mock;
 pub mod network;
 pub mod pattern;
 pub mod storage;

@@ -1,7 +1,8 @@
 //! Lifecycle policy: any of five hooks around a container's life. See `wit/lifecycle`.
 
-pub use crate::bindings::imports::davit::lifecycle::host::{Adjustment, Event, Operation};
+pub use crate::imported::lifecycle::{Adjustment, Event, Operation};
 pub use crate::{Error, Result};
+#[cfg(target_arch = "wasm32")]
 use std::marker::PhantomData;
 
 /// Changes requests before they are admitted.
@@ -34,10 +35,12 @@ pub trait Observe: 'static {
     fn observe(event: &Event) -> Result<()>;
 }
 
+#[cfg(target_arch = "wasm32")]
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct Adapter<T>(PhantomData<T>);
 
+#[cfg(target_arch = "wasm32")]
 mod adapt {
     use super::{Adapter, Adjustment, Admit, AfterExit, BeforeStart, Event, Mutate, Observe, Operation, Result};
     use crate::bindings::exports;

@@ -1,9 +1,10 @@
 //! Network drivers: what a network and an endpoint are made of. See `wit/network`.
 
-pub use crate::bindings::imports::davit::network::host::{
+pub use crate::imported::network::{
     EndpointPlan, EndpointRequest, Link, NetworkPlan, NetworkRequest, NetworkView, Port, Subnet,
 };
 pub use crate::{Error, Result};
+#[cfg(target_arch = "wasm32")]
 use std::marker::PhantomData;
 
 /// A network driver.
@@ -20,10 +21,12 @@ pub trait Released: 'static {
     fn released(kind: &str, id: &str) -> Result<()>;
 }
 
+#[cfg(target_arch = "wasm32")]
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct Adapter<T>(PhantomData<T>);
 
+#[cfg(target_arch = "wasm32")]
 mod adapt {
     use super::{
         Adapter, EndpointPlan, EndpointRequest, NetworkDriver, NetworkPlan, NetworkRequest, NetworkView, Released,

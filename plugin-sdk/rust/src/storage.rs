@@ -1,7 +1,8 @@
 //! Storage drivers: where layers are kept and what a container's root is made of. See `wit/storage`.
 
-pub use crate::bindings::imports::davit::storage::host::{Facts, Layer, Root, Steps, Unpack};
+pub use crate::imported::storage::{Facts, Layer, Root, Steps, Unpack};
 pub use crate::{Error, Result};
+#[cfg(target_arch = "wasm32")]
 use std::marker::PhantomData;
 
 /// A storage driver. The same request must give the same plan.
@@ -38,10 +39,12 @@ pub trait Released: 'static {
     fn released(kind: &str, id: &str) -> Result<()>;
 }
 
+#[cfg(target_arch = "wasm32")]
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct Adapter<T>(PhantomData<T>);
 
+#[cfg(target_arch = "wasm32")]
 mod adapt {
     use super::{Adapter, Facts, Layer, Reconcile, Released, Result, Root, Steps, StorageDriver, Unpack, Usage};
     use crate::bindings::exports;

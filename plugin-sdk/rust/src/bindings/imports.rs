@@ -27,5 +27,6 @@ wit_bindgen::generate!({
         "../../wit/lifecycle",
     ],
     generate_all,
+    additional_derives: [PartialEq, Eq],
     pub_export_macro: true,
 });

@@ -69,7 +69,7 @@ impl Language {
         match self {
             Self::Rust => "cargo test",
             Self::C => "make test",
-            Self::Js => "npm install && npm test",
+            Self::Js => "npm test",
             Self::Python => "python3 -m unittest",
             Self::Go => "go test ./...",
         }

@@ -61,3 +61,6 @@ impl Observe for MyPlugin {
 }
 
 davit_plugin_sdk::export!(lifecycle: MyPlugin, mutate, admit, before_start, after_exit, observe);
+
+#[cfg(test)]
+mod tests;

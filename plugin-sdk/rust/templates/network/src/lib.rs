@@ -84,3 +84,6 @@ impl NetworkDriver for MyPlugin {
 }
 
 davit_plugin_sdk::export!(network: MyPlugin);
+
+#[cfg(test)]
+mod tests;

@@ -7,8 +7,8 @@
 
 use davit_plugin_sdk::{
     auth::{
-        Answer, Challenge, Credential, Endpoints, Error, ManifestView, RegistryAuth, Request, Resolver, Response, Result,
-        Verifier,
+        Answer, Challenge, Credential, Endpoints, Error, ManifestView, RegistryAuth, Request, Resolver, Response,
+        Result, Verifier,
     },
     host::{self, config},
 };
@@ -177,10 +177,16 @@ impl Verifier for MyPlugin {
     fn verify(manifest: &ManifestView) -> Result<()> {
         let reference = manifest.reference();
         if config::get("digest")?.as_deref() == Some("required") && !reference.contains("@sha256:") {
-            return Err(Error::Denied(format!("{reference} is not pinned by a digest; it is {} now", manifest.digest())));
+            return Err(Error::Denied(format!(
+                "{reference} is not pinned by a digest; it is {} now",
+                manifest.digest()
+            )));
         }
         Ok(())
     }
 }
 
 davit_plugin_sdk::export!(registry_auth: MyPlugin, resolver, verifier);
+
+#[cfg(test)]
+mod tests;

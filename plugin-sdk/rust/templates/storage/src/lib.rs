@@ -68,3 +68,6 @@ impl StorageDriver for MyPlugin {
 }
 
 davit_plugin_sdk::export!(storage: MyPlugin);
+
+#[cfg(test)]
+mod tests;
