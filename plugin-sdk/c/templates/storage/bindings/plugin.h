@@ -271,8 +271,8 @@ extern bool state_swap(plugin_string_t *key, plugin_list_u8_t *maybe_expected, p
 extern bool state_keys(plugin_string_t *prefix, plugin_list_string_t *ret, state_error_t *err);
 
 // Imported Functions from `davit:storage/host@0.1.0`
-// Whether a feature is there: `overlay`, `reflink`, `btrfs`, `erofs`, `idmap`, `quota`. An open set; unknown
-// features are not there.
+// Whether a feature is there: `overlay`, `reflink`, `btrfs`, `erofs` (images can be mounted and made), `idmap`,
+// `quota`. An open set; unknown features are not there.
 extern bool storage_method_facts_has(storage_borrow_facts_t self, plugin_string_t *feature);
 // Free bytes of the area's file system.
 extern uint64_t storage_method_facts_free_bytes(storage_borrow_facts_t self);
@@ -290,9 +290,11 @@ extern bool storage_method_steps_make_dir(storage_borrow_steps_t self, storage_n
 extern bool storage_method_steps_clone_tree(storage_borrow_steps_t self, storage_name_t *src, storage_name_t *dst, storage_error_t *err);
 // Makes an empty btrfs subvolume; refused by the core without the feature `btrfs`.
 extern bool storage_method_steps_subvolume(storage_borrow_steps_t self, storage_name_t *at, storage_error_t *err);
-// Makes a writable btrfs snapshot of a subvolume.
+// Makes a writable btrfs snapshot of a subvolume; subvolumes within it are copied.
 extern bool storage_method_steps_snapshot(storage_borrow_steps_t self, storage_name_t *src, storage_name_t *dst, storage_error_t *err);
-// Makes a read-only file-system image out of a tree. `format` is `erofs` or `squashfs`, an open set.
+// Makes a read-only file-system image out of a tree, with its owners, modes, times, extended attributes, hard links
+// and devices (whiteouts are some). `format` is an open set; the core writes `erofs` where that feature is there, and
+// refuses every other.
 extern bool storage_method_steps_make_image(storage_borrow_steps_t self, storage_name_t *src, storage_name_t *dst, plugin_string_t *format, storage_error_t *err);
 // Renames, atomically; `dst` must not exist.
 extern bool storage_method_steps_rename(storage_borrow_steps_t self, storage_name_t *src, storage_name_t *dst, storage_error_t *err);
@@ -309,8 +311,8 @@ extern void storage_method_unpack_needs_parent_first(storage_borrow_unpack_t sel
 // kernel's overlayfs wants them), `overlay-user` (the same with `user.overlay.*` names), `apply` (not written: the
 // deletion is applied to what is in the folder). Default `apply`. Errors: `unsupported` for another word.
 extern bool storage_method_unpack_whiteouts(storage_borrow_unpack_t self, plugin_string_t *style, storage_error_t *err);
-// An overlay mount. `lower` are read-only trees, base first, at most 256. Without `upper` and `work` the root is
-// read-only; both or none, on the same file system.
+// An overlay mount. `lower` are read-only trees, base first, at most 256; one that `make-image` made is mounted
+// before. Without `upper` and `work` the root is read-only; both or none, on the same file system.
 extern bool storage_method_root_overlay(storage_borrow_root_t self, storage_list_name_t *lower, storage_name_t *maybe_upper, storage_name_t *maybe_work, storage_error_t *err);
 // A tree as it is.
 extern bool storage_method_root_tree(storage_borrow_root_t self, storage_name_t *at, bool writable, storage_error_t *err);
