@@ -184,7 +184,7 @@ pub struct CommitPlan {
 pub enum RootMount {
     /// An overlay mount.
     Overlay {
-        /// Read-only layers, base first.
+        /// Read-only layers, base first: folders, or images that [`StorageStep::MakeImage`] made.
         lower: Vec<Place>,
         /// Where changes go; none for a read-only root.
         upper: Option<Place>,

@@ -3,11 +3,13 @@
 use crate::{
     dirs::{self, DIR},
     error::{IoContext, Result, StoreError},
+    steps::{forget, project_of},
+    writer,
 };
 use davit_model::storage::{Facts, Place};
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{FileType, Mode, OFlags};
 use std::{
-    ffi::CString,
+    ffi::{CStr, CString},
     os::fd::{AsFd, BorrowedFd, OwnedFd},
     sync::Arc,
 };
@@ -60,6 +62,20 @@ impl Area {
         rustix::fs::openat(&self.0.fd, place.as_str(), DIR, Mode::empty()).doing("open", self.shown(place))
     }
 
+    /// Opens a place to read from: a folder as it is, an image mounted where nobody else sees it, until it is closed.
+    pub(crate) fn open_tree(&self, place: &Place) -> Result<OwnedFd> {
+        if dirs::kind(&self.0.fd, &self.name(place)?)? != Some(FileType::RegularFile) {
+            return self.open_dir(place);
+        }
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let file =
+            rustix::fs::openat(&self.0.fd, place.as_str(), flags, Mode::empty()).doing("open", self.shown(place))?;
+        let format = davit_sys::image::format(file.as_fd()).doing("read image", self.shown(place))?;
+        let format =
+            format.ok_or_else(|| StoreError::NotFound { kind: "image of a layer", name: self.shown(place) })?;
+        davit_sys::image::mount(file.as_fd(), format).doing("mount image", self.shown(place))
+    }
+
     pub(crate) fn shown(&self, place: &Place) -> String {
         format!("{}/{place}", self.0.driver)
     }
@@ -82,10 +98,22 @@ impl Area {
     pub(crate) fn empty_trash(&self, prefix: &str) -> Result<()> {
         for name in dirs::names(&self.0.trash)? {
             if name.to_bytes().starts_with(prefix.as_bytes()) {
-                dirs::remove_tree(&self.0.trash, &name)?;
+                self.remove(self.0.trash.as_fd(), &name)?;
             }
         }
         Ok(())
+    }
+
+    /// Removes what was a place, with the limit that is kept for it.
+    pub(crate) fn remove(&self, at: BorrowedFd<'_>, name: &CStr) -> Result<()> {
+        let project = project_of(at, name);
+        dirs::remove_tree(at, name)?;
+        project.map_or(Ok(()), |project| forget(self.fd(), project))
+    }
+
+    /// Whether limits on trees hold here.
+    pub(crate) fn limits_projects(&self) -> bool {
+        davit_sys::quota::enforced(self.fd()).unwrap_or(false)
     }
 
     /// Everything written beneath the area reaches the disk.
@@ -97,23 +125,18 @@ impl Area {
     pub fn facts(&self) -> Result<Facts> {
         let stat = rustix::fs::fstatvfs(&self.0.fd).doing("look at", self.0.driver.clone())?;
         let mut facts = Facts { free_bytes: stat.f_bavail.saturating_mul(stat.f_frsize), ..Facts::default() };
-        let known = std::fs::read_to_string("/proc/filesystems").unwrap_or_default();
-        let has = |name: &str| known.lines().any(|l| l.split_whitespace().next_back() == Some(name));
+        let mut found = |feature: &str, there: bool| {
+            if there {
+                facts.features.insert(feature.to_owned());
+            }
+        };
         // An overlay's upper must hold whiteouts and trusted attributes.
-        if has("overlay") && self.holds_overlay_marks() {
-            facts.features.insert("overlay".into());
-        }
-        if has("erofs") {
-            facts.features.insert("erofs".into());
-        }
-        if self.reflinks() {
-            facts.features.insert("reflink".into());
-        }
-        const BTRFS_SUPER_MAGIC: i64 = 0x9123_683e;
-        let fs = rustix::fs::fstatfs(&self.0.fd).doing("look at", self.0.driver.clone())?;
-        if fs.f_type == BTRFS_SUPER_MAGIC {
-            facts.features.insert("btrfs".into());
-        }
+        found("overlay", mounts("overlay") && self.holds_overlay_marks());
+        // Layers must be written as well as mounted.
+        found(writer::EROFS, writer::program().is_some() && mounts(writer::EROFS));
+        found("reflink", self.reflinks());
+        found("btrfs", dirs::on_btrfs(&self.0.fd)?);
+        found("quota", self.limits_projects());
         Ok(facts)
     }
 
@@ -131,4 +154,12 @@ impl Area {
         let flags = rustix::fs::XattrFlags::empty();
         self.scratch().is_some_and(|f| rustix::fs::fsetxattr(&f, "trusted.overlay.opaque", b"y", flags).is_ok())
     }
+}
+
+/// Whether the kernel mounts file systems of that name; asking loads the module. Who may not mount reads the list.
+fn mounts(name: &str) -> bool {
+    davit_sys::image::known(name).unwrap_or_else(|_| {
+        let list = std::fs::read_to_string("/proc/filesystems").unwrap_or_default();
+        list.lines().any(|line| line.split_whitespace().next_back() == Some(name))
+    })
 }

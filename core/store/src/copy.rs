@@ -42,7 +42,7 @@ fn open(root: &OwnedFd, path: &[u8]) -> Result<OwnedFd> {
     rustix::fs::openat2(root, at, DIR, Mode::empty(), BENEATH).doing("open folder", shown(path))
 }
 
-fn times(stat: &Stat) -> Timestamps {
+pub(crate) fn times(stat: &Stat) -> Timestamps {
     let time = |tv_sec, nanos: u64| Timespec { tv_sec, tv_nsec: i64::try_from(nanos).unwrap_or(0) };
     Timestamps {
         last_access: time(stat.st_atime, stat.st_atime_nsec),

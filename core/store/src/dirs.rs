@@ -1,11 +1,16 @@
 //! Folders by descriptor: the few calls that every part of the store needs. Names are single components, and links are
 //! never followed.
 
+mod remove;
+
+pub(crate) use remove::remove_tree;
+
 use crate::error::{IoContext, Result, StoreError};
+use davit_sys::btrfs;
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags};
 use std::{
     ffi::{CStr, CString},
-    os::fd::{AsFd, OwnedFd},
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
 };
 
 /// How folders are opened.
@@ -46,85 +51,13 @@ pub(crate) fn kind(at: impl AsFd, name: &CStr) -> Result<Option<FileType>> {
     }
 }
 
-/// Removes an entry with all that is in it; nothing to do where it is not there. Depth costs heap and descriptors one
-/// at a time, never stack: a hostile tree may be very deep.
-pub(crate) fn remove_tree(at: impl AsFd, name: &CStr) -> Result<()> {
-    let gone = |r: rustix::io::Result<()>, name: &CStr| match r {
-        Ok(()) | Err(rustix::io::Errno::NOENT) => Ok(()),
-        Err(e) => Err(StoreError::io("remove", name.to_string_lossy(), e)),
-    };
-    match kind(&at, name)? {
-        None => return Ok(()),
-        Some(FileType::Directory) => {}
-        Some(_) => return gone(rustix::fs::unlinkat(at, name, AtFlags::empty()), name),
-    }
-    // A subfolder that holds folders is first moved up beside the one being emptied, so that depth never grows.
-    let dir = rustix::fs::openat(&at, name, DIR, Mode::empty()).doing("open", name.to_string_lossy())?;
-    let mut number = 0u64;
-    loop {
-        let mut pending = false;
-        for child in names(&dir)? {
-            match rustix::fs::unlinkat(&dir, &child, AtFlags::empty()) {
-                Ok(()) | Err(rustix::io::Errno::NOENT) => continue,
-                Err(rustix::io::Errno::ISDIR | rustix::io::Errno::PERM) => {}
-                Err(e) => return Err(StoreError::io("remove", child.to_string_lossy(), e)),
-            }
-            match rustix::fs::unlinkat(&dir, &child, AtFlags::REMOVEDIR) {
-                Ok(()) | Err(rustix::io::Errno::NOENT) => continue,
-                Err(rustix::io::Errno::NOTEMPTY | rustix::io::Errno::EXIST) => {}
-                Err(e) => return Err(StoreError::io("remove", child.to_string_lossy(), e)),
-            }
-            let sub = rustix::fs::openat(&dir, &child, DIR, Mode::empty()).doing("open", child.to_string_lossy())?;
-            for grandchild in names(&sub)? {
-                match rustix::fs::unlinkat(&sub, &grandchild, AtFlags::empty()) {
-                    Ok(()) | Err(rustix::io::Errno::NOENT) => continue,
-                    Err(rustix::io::Errno::ISDIR | rustix::io::Errno::PERM) => {}
-                    Err(e) => return Err(StoreError::io("remove", grandchild.to_string_lossy(), e)),
-                }
-                if rustix::fs::unlinkat(&sub, &grandchild, AtFlags::REMOVEDIR).is_ok() {
-                    continue;
-                }
-                loop {
-                    number += 1;
-                    let up = format!(".davit-removing-{number}");
-                    let flags = rustix::fs::RenameFlags::NOREPLACE;
-                    match rustix::fs::renameat_with(&sub, &grandchild, &dir, up, flags) {
-                        Ok(()) => break,
-                        Err(rustix::io::Errno::EXIST) => {}
-                        Err(e) => return Err(StoreError::io("remove", grandchild.to_string_lossy(), e)),
-                    }
-                }
-                pending = true;
-            }
-            gone(rustix::fs::unlinkat(&dir, &child, AtFlags::REMOVEDIR), &child)?;
-        }
-        if !pending {
-            break;
-        }
-    }
-    gone(rustix::fs::unlinkat(at, name, AtFlags::REMOVEDIR), name)
+/// Whether an open folder is a btrfs subvolume's own.
+pub(crate) fn is_subvolume(dir: BorrowedFd<'_>) -> Result<bool> {
+    let stat = rustix::fs::fstat(dir).doing("look at", "a folder")?;
+    Ok(stat.st_ino == btrfs::ROOT_INODE && on_btrfs(dir)?)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_tree_ten_thousand_deep_is_removed() {
-        let dir = tempfile::tempdir().unwrap();
-        let root = rustix::fs::open(dir.path(), DIR, Mode::empty()).unwrap();
-        rustix::fs::mkdirat(&root, "t", Mode::RWXU).unwrap();
-        let mut at = rustix::fs::openat(&root, "t", DIR, Mode::empty()).unwrap();
-        for n in 0..10_000 {
-            rustix::fs::mkdirat(&at, "d", Mode::RWXU).unwrap();
-            if n % 1000 == 0 {
-                let flags = OFlags::CREATE | OFlags::WRONLY;
-                rustix::fs::openat(&at, "f", flags, Mode::RUSR).unwrap();
-            }
-            at = rustix::fs::openat(&at, "d", DIR, Mode::empty()).unwrap();
-        }
-        remove_tree(&root, c"t").unwrap();
-        assert!(names(&root).unwrap().is_empty());
-        remove_tree(&root, c"t").unwrap();
-    }
+/// Whether a folder is in a btrfs.
+pub(crate) fn on_btrfs(dir: impl AsFd) -> Result<bool> {
+    Ok(i64::from(rustix::fs::fstatfs(dir).doing("look at", "a folder")?.f_type) == btrfs::MAGIC)
 }

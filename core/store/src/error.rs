@@ -97,6 +97,14 @@ pub enum StoreError {
         /// The feature's name, as in `Facts`.
         feature: String,
     },
+    /// The program that writes images is missing or failed.
+    #[error("image {image} is not made: {why}")]
+    Writer {
+        /// Which image.
+        image: String,
+        /// Why, and what to install where it is missing.
+        why: String,
+    },
     /// A step failed, and some of the undoing failed too. The journal's entry stays for the next start.
     #[error("{source}; undoing it failed too: {}", undo.join("; "))]
     Undo {

@@ -41,6 +41,7 @@ mod testing;
 mod unpack;
 mod usage;
 pub mod verdict;
+mod writer;
 
 pub use area::Area;
 pub use blob::{BlobFollower, BlobInfo, BlobWriter, Blobs};

@@ -91,7 +91,7 @@ impl Store {
                 if known.contains(&(driver.clone(), text.clone())) {
                     continue;
                 }
-                match dirs::remove_tree(area.fd(), &name) {
+                match area.remove(area.fd(), &name) {
                     Ok(()) => garbage.push(format!("{driver}/{text}")),
                     Err(e) => errors.push(e.to_string()),
                 }

@@ -3,18 +3,23 @@
 //! [`clone`] makes processes (only ever from a process with one thread), [`mount`] changes attributes of mounts that
 //! descriptors name, [`seccomp`] loads a filter, [`process`] changes what a process is until it becomes another program,
 //! [`pidfd`] asks the kernel about a process, [`exec`] becomes another program, [`signals`] are masked and read,
-//! [`bpf`] decides which devices a control group opens. [`fault`] is for tests alone: where they end a program.
+//! [`bpf`] decides which devices a control group opens, [`btrfs`] makes subvolumes, [`quota`] limits trees, [`image`]
+//! mounts read-only images, [`child`] ties a helper program to its caller. [`fault`] is for tests alone: where they end a program.
 //! Every function returns the kernel's error number as [`std::io::Error`]; callers say which object it was about.
 
 #![allow(unsafe_code, reason = "this crate is where system calls are made; each block gives its reason")]
 
 pub mod bpf;
+pub mod btrfs;
+pub mod child;
 pub mod clone;
 pub mod exec;
 pub mod fault;
+pub mod image;
 pub mod mount;
 pub mod pidfd;
 pub mod process;
+pub mod quota;
 pub mod seccomp;
 pub mod signals;
 

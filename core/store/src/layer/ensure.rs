@@ -238,6 +238,7 @@ impl Work {
             return Err(StoreError::Cancelled);
         }
         self.adopt(into, &unpacked).await?;
+        task.cancelled_by(self.cancel.clone());
         let driver = self.driver.name().to_owned();
         let chain = self.store.chain(&driver, &self.chain).await?;
         let Planned { plan: commit, state } = self.driver.commit_layer(&chain).await?;
@@ -269,8 +270,7 @@ impl Work {
         let lower: Vec<Place> = chain.0.into_iter().rev().skip(1).filter_map(|l| l.place).collect();
         let (area, implied) = (self.area.clone(), unpacked.implied.clone());
         let run = move || {
-            // Places that are no folders (images) tell nothing.
-            let lower: Vec<OwnedFd> = lower.iter().filter_map(|p| area.open_dir(p).ok()).collect();
+            let lower = lower.iter().map(|place| area.open_tree(place)).collect::<Result<Vec<OwnedFd>>>()?;
             adopt_implied(&into, &implied, &lower)
         };
         tokio::task::spawn_blocking(run).await.map_err(StoreError::join)?

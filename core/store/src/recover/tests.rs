@@ -4,7 +4,10 @@ use crate::{
     LayerSource, Store, StoreError,
     db::state::get_in,
     steps::Task,
-    testing::{Tar, TestImage, container, copying, digest, overlaying, pull},
+    testing::{
+        Btrfs, Quotas, Tar, TestImage, container, copying, digest, imaging, limiting, overlaying, pull, skipped,
+        snapshotting,
+    },
 };
 use davit_model::{
     journal::Journal,
@@ -12,6 +15,7 @@ use davit_model::{
     storage::{StorageDriver, StorageStep},
 };
 use std::{
+    collections::BTreeSet,
     io::Cursor,
     os::unix::process::ExitStatusExt,
     path::Path,
@@ -27,7 +31,14 @@ fn image() -> TestImage {
 }
 
 fn driver(name: &str) -> Arc<dyn StorageDriver> {
-    if name == "copying" { copying() } else { overlaying() }
+    match name {
+        "copying" => copying(),
+        "overlaying" => overlaying(),
+        "snapshotting" => snapshotting(),
+        "imaging" => imaging(),
+        "limiting" => limiting(),
+        other => panic!("{other} is no driver of these tests"),
+    }
 }
 
 /// A layer that is not what it should be: its plan is undone.
@@ -139,17 +150,47 @@ async fn settles(root: &Path, name: &str, fault: &str) {
 }
 
 #[tokio::test]
+async fn a_kill_at_any_step_with_quotas_is_settled() {
+    let Some(disk) = Quotas::new("ext4") else { return skipped("this kernel mounts no ext4 with prjquota") };
+    let passed = killed_everywhere("limiting", &disk.path()).await;
+    assert!(passed.contains("store.quota-marked"), "{passed:?}");
+}
+
+/// Lives with one driver, killed at every point; data roots are made in `on`. Answers the names of the points.
+async fn killed_everywhere(name: &str, on: &Path) -> BTreeSet<String> {
+    let mut passed = BTreeSet::new();
+    for nth in 1.. {
+        let dir = tempfile::tempdir_in(on).unwrap();
+        if !live(dir.path(), "a_life_to_be_killed", name, nth) {
+            assert!(nth > 60, "{name}: a life has only {nth} fault points");
+            return passed;
+        }
+        let point = last_point(dir.path());
+        settles(dir.path(), name, &format!("{name}, point {nth}: {point}")).await;
+        passed.insert(point);
+    }
+    unreachable!("a life ends")
+}
+
+#[tokio::test]
 async fn a_kill_at_any_step_leaves_nothing_that_the_next_start_cannot_settle() {
     for name in ["overlaying", "copying"] {
-        for nth in 1.. {
-            let dir = tempfile::tempdir().unwrap();
-            if !live(dir.path(), "a_life_to_be_killed", name, nth) {
-                assert!(nth > 60, "{name}: a life has only {nth} fault points");
-                break;
-            }
-            settles(dir.path(), name, &format!("{name}, point {nth}: {}", last_point(dir.path()))).await;
-        }
+        killed_everywhere(name, &std::env::temp_dir()).await;
     }
+}
+
+#[tokio::test]
+async fn a_kill_at_any_step_with_snapshots_is_settled() {
+    let Some(disk) = Btrfs::new() else { return skipped("this kernel has no btrfs") };
+    let passed = killed_everywhere("snapshotting", &disk.path()).await;
+    assert!(passed.contains("store.snapshot"), "{passed:?}");
+    assert_eq!(disk.subvolumes(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_kill_at_any_step_with_images_is_settled() {
+    let passed = killed_everywhere("imaging", &std::env::temp_dir()).await;
+    assert!(passed.contains("store.image"), "{passed:?}");
 }
 
 #[tokio::test]

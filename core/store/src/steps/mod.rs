@@ -17,10 +17,12 @@ mod subvolume;
 mod task;
 
 pub(crate) use check::{Effect, simulate};
+pub(crate) use quota::{forget, project_of};
 pub(crate) use task::{Body, KIND, Task, owned, undo_entry};
 
 use crate::{area::Area, error::Result};
 use davit_model::storage::StorageStep;
+use std::sync::atomic::AtomicBool;
 
 /// Which step of which journal entry: names the trash.
 #[derive(Clone, Copy, Debug)]
@@ -40,16 +42,18 @@ pub(crate) fn trash_prefix(entry: i64) -> String {
     format!("{entry}-")
 }
 
-/// Makes one step real.
-pub(crate) fn apply(area: &Area, id: StepId, step: &StorageStep) -> Result<()> {
+/// Makes the step `id.index` of `steps` real. `cancel` is set by whoever no longer wants what takes long.
+pub(crate) fn apply(area: &Area, id: StepId, steps: &[StorageStep], cancel: &AtomicBool) -> Result<()> {
+    let (earlier, rest) = steps.split_at(id.index.min(steps.len()));
+    let Some(step) = rest.first() else { return Ok(()) };
     match step {
         StorageStep::MakeDir { at } => make_dir::apply(area, at),
         StorageStep::CloneTree { src, dst } => clone_tree::apply(area, src, dst),
-        StorageStep::Subvolume { .. } => subvolume::apply(),
-        StorageStep::Snapshot { .. } => snapshot::apply(),
-        StorageStep::MakeImage { format, .. } => make_image::apply(format),
+        StorageStep::Subvolume { at } => subvolume::apply(area, at),
+        StorageStep::Snapshot { src, dst } => snapshot::apply(area, src, dst),
+        StorageStep::MakeImage { src, dst, format } => make_image::apply(area, id, (src, dst), format, cancel),
         StorageStep::Rename { src, dst } => rename::apply(area, src, dst),
-        StorageStep::Quota { .. } => quota::apply(),
+        StorageStep::Quota { at, bytes } => quota::apply(area, at, *bytes, earlier),
         StorageStep::Discard { at } => discard::apply(area, id, at),
     }
 }
@@ -61,13 +65,18 @@ pub(crate) fn undo(area: &Area, id: StepId, step: &StorageStep) -> Result<()> {
         StorageStep::CloneTree { dst, .. } => clone_tree::undo(area, dst),
         StorageStep::Rename { src, dst } => rename::undo(area, src, dst),
         StorageStep::Discard { at } => discard::undo(area, id, at),
-        // These answer `unsupported` before they make anything.
-        StorageStep::Subvolume { .. }
-        | StorageStep::Snapshot { .. }
-        | StorageStep::MakeImage { .. }
-        | StorageStep::Quota { .. } => Ok(()),
+        StorageStep::Subvolume { at } => subvolume::undo(area, at),
+        StorageStep::Snapshot { dst, .. } => snapshot::undo(area, dst),
+        StorageStep::MakeImage { dst, .. } => make_image::undo(area, id, dst),
+        StorageStep::Quota { at, .. } => quota::undo(area, at),
     }
 }
 
+#[cfg(test)]
+mod image_tests;
+#[cfg(test)]
+mod quota_tests;
+#[cfg(test)]
+mod subvolume_tests;
 #[cfg(test)]
 mod tests;

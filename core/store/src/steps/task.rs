@@ -17,7 +17,10 @@ use davit_model::{
 use davit_sys::fault::point;
 use rusqlite::{Connection, params};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, atomic::AtomicBool},
+};
 
 /// A journal entry's body.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -45,6 +48,7 @@ pub(crate) struct Task {
     area: Area,
     entry: EntryId,
     body: Body,
+    cancel: Arc<AtomicBool>,
 }
 
 fn json(body: &Body) -> Result<serde_json::Value> {
@@ -86,11 +90,17 @@ impl Task {
         let body = Body { driver: area.driver().to_owned(), owner, steps: Vec::new(), started: 0, overlapping: false };
         let entry = Entry { kind: KIND.into(), object: body.owner.clone(), body: json(&body)? };
         let entry = store.0.db.write(Durability::Normal, move |c| insert_in(c, &entry)).await?;
-        let mut task = Self { store: store.clone(), area: area.clone(), entry, body };
+        let (store, area) = (store.clone(), area.clone());
+        let mut task = Self { store, area, entry, body, cancel: Arc::default() };
         match task.extend(steps, state).await {
             Ok(()) => Ok(task),
             Err(e) => Err(task.undo(e).await),
         }
+    }
+
+    /// Steps from now on stop where `cancel` is set, if they take long.
+    pub(crate) fn cancelled_by(&mut self, cancel: Arc<AtomicBool>) {
+        self.cancel = cancel;
     }
 
     /// Checks, reserves, journals and applies more steps. The caller undoes the whole where it fails.
@@ -133,10 +143,10 @@ impl Task {
         overlapping: bool,
     ) -> Result<Body> {
         let (area, db, entry) = (self.area.clone(), self.store.0.db.clone(), self.entry);
-        let mut body = self.body.clone();
+        let (mut body, cancel) = (self.body.clone(), self.cancel.clone());
         let run = move || {
             let done = plan.apply(|steps| {
-                for (index, step) in (before..).zip(steps) {
+                for index in before..before + steps.len() {
                     if overlapping {
                         body.started = index + 1;
                         let value = json(&body)?;
@@ -145,7 +155,7 @@ impl Task {
                         })?;
                     }
                     point("store.step");
-                    apply(&area, StepId { entry: entry.0, index }, step)?;
+                    apply(&area, StepId { entry: entry.0, index }, &body.steps, &cancel)?;
                 }
                 point("store.applied");
                 Ok(())

@@ -1,0 +1,166 @@
+//! Three native drivers for what not every file system has: one of snapshots, one of images, one with limits.
+
+use async_trait::async_trait;
+use davit_model::{
+    error::{PolicyError, PortError},
+    id::ContainerId,
+    state::Planned,
+    storage::{
+        CommitPlan, Facts, LayerChain, LayerPlan, Place, RootMount, RootPlan, StorageDriver, StorageStep, WhiteoutStyle,
+    },
+};
+use std::sync::Arc;
+
+#[derive(Debug)]
+struct Snapshotting;
+
+#[derive(Debug)]
+struct Imaging;
+
+#[derive(Debug)]
+struct Limiting;
+
+/// Each layer a btrfs snapshot of its parent.
+pub(crate) fn snapshotting() -> Arc<dyn StorageDriver> {
+    Arc::new(Snapshotting)
+}
+
+/// Each layer an erofs image; unpacked in parallel.
+pub(crate) fn imaging() -> Arc<dyn StorageDriver> {
+    Arc::new(Imaging)
+}
+
+/// Each layer a folder, and each container's changes limited to a MiB.
+pub(crate) fn limiting() -> Arc<dyn StorageDriver> {
+    Arc::new(Limiting)
+}
+
+fn place(prefix: &str, id: &str) -> Place {
+    format!("{prefix}-{id}").parse().unwrap()
+}
+
+fn id(chain: &LayerChain) -> &str {
+    &chain.0.last().unwrap().chain_id
+}
+
+fn unsupported(driver: &str) -> PortError {
+    PortError::new(driver, "promote", PolicyError::Unsupported("in this test".into()))
+}
+
+fn snapshot_or_new(parent: Option<&Place>, at: Place) -> StorageStep {
+    match parent {
+        Some(src) => StorageStep::Snapshot { src: src.clone(), dst: at },
+        None => StorageStep::Subvolume { at },
+    }
+}
+
+#[async_trait]
+impl StorageDriver for Snapshotting {
+    fn name(&self) -> &str {
+        "snapshotting"
+    }
+    async fn probe(&self, _: &Facts) -> Result<(), PortError> {
+        Ok(())
+    }
+    async fn prepare_layer(&self, chain: &LayerChain) -> Result<Planned<LayerPlan>, PortError> {
+        let into = place("new", id(chain));
+        let parent = chain.0.iter().rev().nth(1).and_then(|p| p.place.as_ref());
+        Ok(LayerPlan {
+            steps: vec![snapshot_or_new(parent, into.clone())],
+            into,
+            needs_parent_first: chain.0.len() > 1,
+            whiteouts: WhiteoutStyle::Apply,
+        }
+        .into())
+    }
+    async fn commit_layer(&self, chain: &LayerChain) -> Result<Planned<CommitPlan>, PortError> {
+        let (src, dst) = (place("new", id(chain)), place("tree", id(chain)));
+        Ok(CommitPlan { steps: vec![StorageStep::Rename { src, dst: dst.clone() }], place: dst }.into())
+    }
+    async fn prepare_root(&self, id: &ContainerId, top: Option<&LayerChain>) -> Result<Planned<RootPlan>, PortError> {
+        let at = place("root", id.short());
+        let parent = top.and_then(|t| t.0.last()).and_then(|l| l.place.as_ref());
+        Ok(RootPlan {
+            steps: vec![snapshot_or_new(parent, at.clone())],
+            mount: RootMount::Tree { at, writable: true },
+            changes: None,
+        }
+        .into())
+    }
+    async fn promote(&self, _: &ContainerId, _: &LayerChain) -> Result<Planned<CommitPlan>, PortError> {
+        Err(unsupported("snapshotting"))
+    }
+    async fn remove_layer(&self, chain: &LayerChain) -> Result<Planned<Vec<StorageStep>>, PortError> {
+        Ok(vec![StorageStep::Discard { at: place("tree", id(chain)) }].into())
+    }
+}
+
+#[async_trait]
+impl StorageDriver for Imaging {
+    fn name(&self) -> &str {
+        "imaging"
+    }
+    async fn probe(&self, _: &Facts) -> Result<(), PortError> {
+        Ok(())
+    }
+    async fn prepare_layer(&self, chain: &LayerChain) -> Result<Planned<LayerPlan>, PortError> {
+        let into = place("new", id(chain));
+        Ok(LayerPlan {
+            steps: vec![StorageStep::MakeDir { at: into.clone() }],
+            into,
+            needs_parent_first: false,
+            whiteouts: WhiteoutStyle::Overlay,
+        }
+        .into())
+    }
+    async fn commit_layer(&self, chain: &LayerChain) -> Result<Planned<CommitPlan>, PortError> {
+        let (src, dst) = (place("new", id(chain)), place("image", id(chain)));
+        let make = StorageStep::MakeImage { src: src.clone(), dst: dst.clone(), format: "erofs".into() };
+        Ok(CommitPlan { steps: vec![make, StorageStep::Discard { at: src }], place: dst }.into())
+    }
+    async fn prepare_root(&self, id: &ContainerId, top: Option<&LayerChain>) -> Result<Planned<RootPlan>, PortError> {
+        let (upper, work) = (place("upper", id.short()), place("work", id.short()));
+        let lower = top.map(|t| t.0.iter().filter_map(|l| l.place.clone()).collect()).unwrap_or_default();
+        Ok(RootPlan {
+            steps: vec![StorageStep::MakeDir { at: upper.clone() }, StorageStep::MakeDir { at: work.clone() }],
+            changes: Some((upper.clone(), WhiteoutStyle::Overlay)),
+            mount: RootMount::Overlay { lower, upper: Some(upper), work: Some(work) },
+        }
+        .into())
+    }
+    async fn promote(&self, _: &ContainerId, _: &LayerChain) -> Result<Planned<CommitPlan>, PortError> {
+        Err(unsupported("imaging"))
+    }
+    async fn remove_layer(&self, chain: &LayerChain) -> Result<Planned<Vec<StorageStep>>, PortError> {
+        Ok(vec![StorageStep::Discard { at: place("image", id(chain)) }].into())
+    }
+}
+
+#[async_trait]
+impl StorageDriver for Limiting {
+    fn name(&self) -> &str {
+        "limiting"
+    }
+    async fn probe(&self, _: &Facts) -> Result<(), PortError> {
+        Ok(())
+    }
+    async fn prepare_layer(&self, chain: &LayerChain) -> Result<Planned<LayerPlan>, PortError> {
+        super::overlaying().prepare_layer(chain).await
+    }
+    async fn commit_layer(&self, chain: &LayerChain) -> Result<Planned<CommitPlan>, PortError> {
+        super::overlaying().commit_layer(chain).await
+    }
+    async fn prepare_root(&self, id: &ContainerId, top: Option<&LayerChain>) -> Result<Planned<RootPlan>, PortError> {
+        let mut root = super::overlaying().prepare_root(id, top).await?;
+        for at in [place("upper", id.short()), place("work", id.short())] {
+            root.plan.steps.push(StorageStep::Quota { at, bytes: 1 << 20 });
+        }
+        Ok(root)
+    }
+    async fn promote(&self, _: &ContainerId, _: &LayerChain) -> Result<Planned<CommitPlan>, PortError> {
+        Err(unsupported("limiting"))
+    }
+    async fn remove_layer(&self, chain: &LayerChain) -> Result<Planned<Vec<StorageStep>>, PortError> {
+        super::overlaying().remove_layer(chain).await
+    }
+}
