@@ -98,7 +98,12 @@ impl Done {
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Runs a command to its end, with a deadline.
-pub fn run(mut command: Command, input: Option<&[u8]>) -> Result<Done> {
+pub fn run(command: Command, input: Option<&[u8]>) -> Result<Done> {
+    run_within(command, input, PATIENCE)
+}
+
+/// Runs a command that may take longer than others.
+pub fn run_within(mut command: Command, input: Option<&[u8]>, patience: Duration) -> Result<Done> {
     let shown = format!("{command:?}");
     let stdin = if input.is_some() { Stdio::piped() } else { Stdio::null() };
     let mut child = command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
@@ -109,11 +114,11 @@ pub fn run(mut command: Command, input: Option<&[u8]>) -> Result<Done> {
     });
     let (tell, told) = std::sync::mpsc::channel();
     std::thread::spawn(move || tell.send(child.wait_with_output()));
-    let output: Output = match told.recv_timeout(PATIENCE) {
+    let output: Output = match told.recv_timeout(patience) {
         Ok(output) => output.with_context(|| shown.clone())?,
         Err(_) => {
             nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL)?;
-            bail!("{shown} did not end within {} s", PATIENCE.as_secs());
+            bail!("{shown} did not end within {} s", patience.as_secs());
         }
     };
     if let Some(feeder) = feeder {

@@ -1,6 +1,6 @@
 //! `cargo xtask test`: the whole suite, from nothing.
 
-use crate::{build, clients, command, guest, guests, packages, workspace};
+use crate::{build, clients, command, guest, guests, packages, toolchain, workspace};
 use anyhow::{Result, bail};
 use std::process::Command;
 
@@ -25,6 +25,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     // The components are there: a test that built them itself would wait for the lock that this cargo holds.
     cargo.env("DAVIT_COMPONENTS_BUILT", "1");
     clients::provide(&mut cargo)?;
+    toolchain::ensure()?.tell(&mut cargo);
     if options.long {
         cargo.env("DAVIT_TEST_LONG", "1");
     }

@@ -30,6 +30,13 @@ impl WasmToolchain {
             cargo.env(name, value);
         }
     }
+
+    /// Tells tests of it, under names that do not change how they themselves are compiled.
+    pub(crate) fn tell(&self, tests: &mut Command) {
+        for (name, value) in &self.environment {
+            tests.env(format!("DAVIT_WASM_{name}"), value);
+        }
+    }
 }
 
 /// Finds or makes the toolchain. Two runs at a time wait for each other.
