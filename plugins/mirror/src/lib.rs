@@ -190,9 +190,9 @@ impl RegistryAuth for Mirror {
         let config = Config::read()?;
         if let Some(rule) = mirrors_only(&config, challenge) {
             return Err(Error::Denied(format!(
-                "only the mirrors of {} serve this, and {} is none of them",
-                rule.pattern,
-                challenge.registry()
+                "{} itself is not asked: only its mirrors serve what matches {}, and none of them could",
+                challenge.registry(),
+                rule.pattern
             )));
         }
         login::answer(challenge, answer)

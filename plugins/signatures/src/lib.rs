@@ -1,6 +1,7 @@
 //! Which images are trusted: those that somebody whom the site trusts has signed, as cosign does it. A signature is a
-//! manifest that refers to the image (OCI artifact type below, or cosign's own tag `sha256-….sig`, which the core reads
-//! as one); each of its layers is a text that names the image's digest, signed by the key in an annotation.
+//! manifest that refers to the image. Each of its layers is a text that names the image's digest, signed by a key: until
+//! cosign 3 with the signature in an annotation (artifact type [`SIMPLE`], or cosign's own tag `sha256-….sig`, which the
+//! core reads as one), since then with the signature in the text (a sigstore bundle, [`BUNDLE`]).
 //!
 //!     [plugins.signatures.config]
 //!     default = "deny"                              # what no pattern below matches; or "permit"
@@ -29,14 +30,22 @@ use std::collections::BTreeMap;
 
 struct Signatures;
 
-/// The artifact type of cosign's signatures.
-const ARTIFACT: &str = "application/vnd.dev.cosign.artifact.sig.v1+json";
-/// The media type of what is signed.
-const PAYLOAD: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
+/// The artifact type of signatures before cosign 3.
+const SIMPLE: &str = "application/vnd.dev.cosign.artifact.sig.v1+json";
+/// The media type of their layers.
+const SIMPLE_TEXT: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
 /// Where a layer's signature stands.
 const SIGNATURE: &str = "dev.cosignproject.cosign/signature";
 /// What the signed text says it is.
 const KIND: &str = "cosign container image signature";
+/// The artifact type of sigstore bundles, and the media type of their layer.
+const BUNDLE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
+/// What a list at a fallback tag calls such an artifact where its client wrote down the config's media type instead.
+const BUNDLE_LISTED: &str = "application/vnd.oci.empty.v1+json";
+/// The type of what a bundle's envelope holds.
+const STATEMENT: &str = "application/vnd.in-toto+json";
+/// What a statement says that a signature is. There are others (provenance, contents), which are no word of trust.
+const CLAIM: &str = "https://sigstore.dev/cosign/sign/v1";
 /// How many signatures of one image are looked at, whoever made them.
 const LOOKED_AT: usize = 64;
 const END: &str = "-----END PUBLIC KEY-----";
@@ -164,27 +173,109 @@ struct Image {
     docker_manifest_digest: String,
 }
 
-/// Whether one signature is by one of the keys and for this image; else why not, in words that follow "one …".
-fn judge(layer: &Layer, text: &[u8], rule: &Rule, keys: &[Key], digest: &str) -> std::result::Result<(), String> {
+/// A sigstore bundle, as far as it matters where the key is known.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Bundle {
+    dsse_envelope: Envelope,
+}
+
+/// A signed text (DSSE).
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Envelope {
+    payload: String,
+    payload_type: String,
+    signatures: Vec<Signature>,
+}
+
+#[derive(Deserialize)]
+struct Signature {
+    sig: String,
+}
+
+/// What an envelope says (in-toto Statement).
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Statement {
+    predicate_type: String,
+    subject: Vec<Subject>,
+}
+
+#[derive(Deserialize)]
+struct Subject {
+    name: Option<String>,
+    digest: BTreeMap<String, String>,
+}
+
+/// Something that one of the keys says: this digest, by this name.
+struct Claim {
+    digest: String,
+    name: Option<String>,
+}
+
+/// Why a signature will not do, in words that follow "one …".
+type Reason = String;
+
+fn unreadable(error: serde_json::Error) -> Reason {
+    format!("signs what cannot be read: {error}")
+}
+
+/// What a layer with its signature in an annotation says.
+fn simple(layer: &Layer, text: &[u8], keys: &[Key]) -> std::result::Result<Vec<Claim>, Reason> {
     let signature = layer.annotations.get(SIGNATURE).and_then(|s| STANDARD.decode(s).ok());
     let Some(signature) = signature else { return Err("has no signature in its annotation".to_owned()) };
     if !keys.iter().any(|key| key.made(&signature, text)) {
         return Err("is by another key".to_owned());
     }
     // Only now is the text anybody's word.
-    let payload: Payload = serde_json::from_slice(text).map_err(|e| format!("signs what cannot be read: {e}"))?;
-    let Critical { identity, image, kind } = payload.critical;
-    if kind != KIND {
+    let Payload { critical } = serde_json::from_slice(text).map_err(unreadable)?;
+    if critical.kind != KIND {
+        return Err(format!("is a {:?}", critical.kind));
+    }
+    let (digest, name) = (critical.image.docker_manifest_digest, critical.identity.docker_reference);
+    Ok(vec![Claim { digest, name: Some(name) }])
+}
+
+/// What a bundle says.
+fn bundle(text: &[u8], keys: &[Key]) -> std::result::Result<Vec<Claim>, Reason> {
+    let no_bundle = || "is no bundle with an envelope".to_owned();
+    let Bundle { dsse_envelope: envelope } = serde_json::from_slice(text).map_err(|_| no_bundle())?;
+    let body = STANDARD.decode(&envelope.payload).map_err(|_| no_bundle())?;
+    let kind = &envelope.payload_type;
+    // The envelope's "pre-authentication encoding".
+    let signed = [format!("DSSEv1 {} {kind} {} ", kind.len(), body.len()).as_bytes(), &body].concat();
+    let signatures = envelope.signatures.iter().take(LOOKED_AT).filter_map(|s| STANDARD.decode(&s.sig).ok());
+    if !signatures.into_iter().any(|signature| keys.iter().any(|key| key.made(&signature, &signed))) {
+        return Err("is by another key".to_owned());
+    }
+    if kind != STATEMENT {
         return Err(format!("is a {kind:?}"));
     }
-    if image.docker_manifest_digest != digest {
-        return Err(format!("is for {}", image.docker_manifest_digest));
+    let statement: Statement = serde_json::from_slice(&body).map_err(unreadable)?;
+    if statement.predicate_type != CLAIM {
+        return Err(format!("is a {:?}", statement.predicate_type));
     }
-    match &rule.identity {
-        Some(wanted) if !pattern::covers(wanted, &identity.docker_reference) => {
-            Err(format!("is for the name {}, which is none of {wanted}", identity.docker_reference))
-        }
-        _ => Ok(()),
+    let claims = statement.subject.into_iter().flat_map(|Subject { name, digest }| {
+        digest
+            .into_iter()
+            .map(move |(algorithm, hex)| Claim { digest: format!("{algorithm}:{hex}"), name: name.clone() })
+    });
+    Ok(claims.collect())
+}
+
+/// Whether one signature is by one of the keys and for this image.
+fn judge(layer: &Layer, text: &[u8], rule: &Rule, keys: &[Key], digest: &str) -> std::result::Result<(), Reason> {
+    let claims = if layer.media_type == BUNDLE { bundle(text, keys)? } else { simple(layer, text, keys)? };
+    let Some(claim) = claims.iter().find(|claim| claim.digest == digest) else {
+        let others: Vec<&str> = claims.iter().take(3).map(|claim| claim.digest.as_str()).collect();
+        return Err(format!("is for {}", others.join(", ")));
+    };
+    match (&rule.identity, &claim.name) {
+        (None, _) => Ok(()),
+        (Some(wanted), Some(name)) if pattern::covers(wanted, name) => Ok(()),
+        (Some(wanted), Some(name)) => Err(format!("is for the name {name}, which is none of {wanted}")),
+        (Some(wanted), None) => Err(format!("says no name, which should be one of {wanted}")),
     }
 }
 
@@ -198,7 +289,7 @@ fn look(manifest: &ManifestView, referrer: &str, rule: &Rule, keys: &[Key], why:
         why.push("is no manifest of signatures".to_owned());
         return Ok(false);
     };
-    let mut signed = layers.iter().filter(|layer| layer.media_type == PAYLOAD).peekable();
+    let mut signed = layers.iter().filter(|layer| matches!(layer.media_type.as_str(), SIMPLE_TEXT | BUNDLE)).peekable();
     if signed.peek().is_none() {
         why.push("holds none".to_owned());
     }
@@ -251,9 +342,11 @@ impl Verifier for Signatures {
         };
         let keys = rule.keys()?;
         let mut why = Vec::new();
-        for referrer in manifest.referrers(ARTIFACT)? {
-            if why.len() < LOOKED_AT && look(manifest, &referrer, rule, &keys, &mut why)? {
-                return Ok(());
+        for kind in [SIMPLE, BUNDLE, BUNDLE_LISTED] {
+            for referrer in manifest.referrers(kind)? {
+                if why.len() < LOOKED_AT && look(manifest, &referrer, rule, &keys, &mut why)? {
+                    return Ok(());
+                }
             }
         }
         let image = if reference.contains('@') { reference } else { format!("{reference} ({digest})") };
