@@ -14,6 +14,7 @@
 //! | `--token-listen ADDR` | where tokens are issued (default `127.0.0.1:0`) |
 //! | `--user NAME:PASSWORD[:GRANT…]` | a user; repeatable. A grant is `PATTERN=ACTION,ACTION`, e.g. `demo/*=pull,push`; grants are separated by `;`; without any the user may do everything |
 //! | `--refresh-token NAME:TOKEN` | a refresh (identity) token of a user; repeatable |
+//! | `--subject-token NAME:TOKEN` | a token of another identity (a workload's, say) that may be exchanged for what a user may do; repeatable |
 //! | `--anonymous GRANT` | what nobody in particular may do; repeatable |
 //! | `--service NAME` | the service's name (default `davit-test`) |
 //! | `--expires SECONDS` | how long a token is valid (default 60) |
@@ -21,9 +22,11 @@
 //! | `--redirect-blobs` | blobs are answered by a redirect to a third origin |
 //!
 //! When it is ready it prints one line of JSON: `{"registry": "127.0.0.1:…", "realm": "http://…/token",
-//! "storage": "127.0.0.1:…"}`. `GET /log` at the token server's address lists what was asked, without secrets.
+//! "exchange": "http://…/exchange", "storage": "127.0.0.1:…"}`. At `exchange` a subject token is traded for one of the
+//! registry (RFC 8693; the audience is the service's name). `GET /log` at the token server's address lists what was asked, without secrets.
 //! It ends with the process that started it when its standard input is closed and `--until-eof` was given.
 
+mod exchange;
 mod front;
 mod issue;
 mod scope;
@@ -62,7 +65,7 @@ impl Running {
         let serve = |listener: TcpListener, router: Router| tokio::spawn(axum::serve(listener, router).into_future());
         let tasks = vec![
             serve(front, front::router(state.clone())),
-            serve(issuer, issue::router(state.clone())),
+            serve(issuer, issue::router(state.clone()).merge(exchange::router(state.clone()))),
             serve(storage, storage::router(state.clone())),
         ];
         Ok(Self { registry: at.0, tokens: at.1, storage: at.2, state, tasks })
@@ -71,6 +74,11 @@ impl Running {
     /// The realm that the front names.
     pub fn realm(&self) -> String {
         self.state.realm()
+    }
+
+    /// Where subject tokens are exchanged.
+    pub fn exchange(&self) -> String {
+        format!("http://{}/exchange", self.tokens)
     }
 
     /// From now on the front names this realm.

@@ -3,7 +3,7 @@
 use anyhow::{Context as _, bail};
 use clap::Parser;
 use davit_token_server::{Config, Grant, Running, User};
-use std::{io::Write as _, net::SocketAddr, time::Duration};
+use std::{collections::BTreeMap, io::Write as _, net::SocketAddr, time::Duration};
 use tokio::io::AsyncReadExt as _;
 
 /// A token server for tests, with a registry front that checks its tokens.
@@ -24,6 +24,9 @@ struct Flags {
     /// NAME:TOKEN, a refresh token of a user
     #[arg(long)]
     refresh_token: Vec<String>,
+    /// NAME:TOKEN, a token that may be exchanged for what a user may do
+    #[arg(long)]
+    subject_token: Vec<String>,
     /// PATTERN=ACTION,ACTION, for nobody in particular
     #[arg(long)]
     anonymous: Vec<Grant>,
@@ -56,6 +59,7 @@ fn main() -> anyhow::Result<()> {
         let ready = serde_json::json!({
             "registry": running.registry.to_string(),
             "realm": running.realm(),
+            "exchange": running.exchange(),
             "storage": running.storage.to_string(),
         });
         writeln!(std::io::stdout(), "{ready}")?;
@@ -77,10 +81,19 @@ fn config(flags: Flags) -> anyhow::Result<Config> {
             None => bail!("there is no user {name:?} to give a refresh token to"),
         }
     }
+    let mut subject_tokens = BTreeMap::new();
+    for text in &flags.subject_token {
+        let (name, token) = text.split_once(':').with_context(|| format!("{text:?} is not NAME:TOKEN"))?;
+        if !users.iter().any(|user| user.name == name) {
+            bail!("there is no user {name:?} that a token could be exchanged for");
+        }
+        subject_tokens.insert(token.to_owned(), name.to_owned());
+    }
     Ok(Config {
         listen: flags.listen,
         token_listen: flags.token_listen,
         users,
+        subject_tokens,
         anonymous: flags.anonymous,
         service: flags.service,
         valid: Duration::from_secs(flags.expires),

@@ -21,6 +21,8 @@ pub struct Config {
     pub token_listen: SocketAddr,
     /// Who may do what.
     pub users: Vec<User>,
+    /// Tokens of other identities that may be exchanged, each with the user that it stands for.
+    pub subject_tokens: BTreeMap<String, String>,
     /// What nobody in particular may do.
     pub anonymous: Vec<Grant>,
     /// The service's name.
@@ -42,6 +44,7 @@ impl Config {
             listen: any,
             token_listen: any,
             users: Vec::new(),
+            subject_tokens: BTreeMap::new(),
             anonymous: Vec::new(),
             service: "davit-test".to_owned(),
             valid: Duration::from_secs(60),
@@ -77,7 +80,7 @@ pub enum Event {
     },
     /// A token was issued.
     Issued {
-        /// `anonymous`, `basic`, `password`, `refresh_token`.
+        /// `anonymous`, `basic`, `password`, `refresh_token`, or the name of RFC 8693 for an exchange.
         grant: String,
         /// The user; empty for nobody.
         account: String,
@@ -170,6 +173,12 @@ impl State {
     pub(crate) fn by_refresh(&self, token: &str) -> Option<&User> {
         let name = self.inner().refresh.get(token).cloned()?;
         self.config.users.iter().find(|u| u.name == name)
+    }
+
+    /// The user that an exchanged token stands for.
+    pub(crate) fn by_subject(&self, token: &str) -> Option<&User> {
+        let name = self.config.subject_tokens.get(token)?;
+        self.config.users.iter().find(|u| u.name == *name)
     }
 
     /// A new token with these permissions.
