@@ -10,10 +10,12 @@ use anyhow::{Context as _, Result};
 use async_trait::async_trait;
 use davit_engine::{
     EngineError, PluginState,
-    policy::{AskedRight, Calls, Hooked, Inspected, Installed, LoadedPlugin, LogLine, Pattern, Policy, PolicyLoader},
+    policy::{
+        AskedRight, AuthRule, Calls, Hooked, Inspected, Installed, LoadedPlugin, LogLine, Pattern, Policy, PolicyLoader,
+    },
     site::{PluginSection, Site},
 };
-use davit_model::services::HostServices;
+use davit_model::{secret::Secret, services::HostServices};
 use davit_plugin_host::{
     Counter, Grant, LoadError, Source,
     apart::{ApartHost, Remote},
@@ -77,7 +79,7 @@ impl Loader {
             return Ok(found);
         }
         let mut grant = Grant::from_table(&section.grant).map_err(invalid)?;
-        if section.source.is_none() {
+        if section.source.as_deref().is_none_or(|source| !source.contains('/')) {
             // The bytes that came with the engine or were installed are known; the site says what they may do.
             grant.digest = grant.digest.or_else(|| found.grant.digest.clone());
         }
@@ -158,6 +160,15 @@ fn wanted<T>(name: &str, kind: &str, port: Option<T>) -> Result<T, EngineError> 
     })
 }
 
+/// Whether a plugin has the optional interface of registry-auth that the site's file wants of it.
+fn exporting(name: &str, interface: &str, plugin: &Remote) -> Result<(), EngineError> {
+    let whole = format!("davit:registry-auth/{interface}");
+    if plugin.info().exports.iter().any(|export| export.split('@').next() == Some(whole.as_str())) {
+        return Ok(());
+    }
+    Err(EngineError::invalid(format!("plugin {name} does not export {whole}, as [[auth]] {interface} wants it")))
+}
+
 #[async_trait]
 impl PolicyLoader for Loader {
     async fn load(&self, site: &Arc<Site>, installed: Vec<Installed>) -> Result<Policy, EngineError> {
@@ -190,15 +201,23 @@ impl PolicyLoader for Loader {
             policy.storage.insert(name.clone(), wanted(name, "storage", plugin(name)?.storage())?);
         }
         for rule in &site.auth {
-            let port = wanted(&rule.plugin, "registry-auth", plugin(&rule.plugin)?.registry_auth())?;
-            policy.auth.push((Pattern::new(rule.pattern.clone()), port));
+            let port = |name: &str| wanted(name, "registry-auth", plugin(name)?.registry_auth());
+            let own = port(&rule.plugin)?;
+            let other = |name: &Option<String>, interface: &str| match name {
+                None => Ok(own.clone()),
+                // Without the export everything would be trusted, or served by the registry alone.
+                Some(name) => exporting(name, interface, &*plugin(name)?).and_then(|()| port(name)),
+            };
+            let (resolver, verifier) = (other(&rule.resolver, "resolver")?, other(&rule.verifier, "verifier")?);
+            let rule_port = Arc::new(AuthRule { authenticator: own.clone(), resolver, verifier });
+            policy.auth.push((Pattern::new(rule.pattern.clone()), rule_port));
         }
         for name in &site.network.drivers {
             policy.network.insert(name.clone(), wanted(name, "network", plugin(name)?.network())?);
         }
         for rule in &site.lifecycle {
             let port = wanted(&rule.plugin, "lifecycle", plugin(&rule.plugin)?.lifecycle())?;
-            policy.lifecycle.push(Hooked { policy: port, fail: rule.fail });
+            policy.lifecycle.push(Hooked { policy: port, fail: rule.fail, after: rule.after.clone() });
         }
         Ok(policy)
     }
@@ -228,6 +247,11 @@ impl PolicyLoader for Loader {
     fn grant_in_words(&self, table: &toml::Table) -> Result<(BTreeSet<String>, Option<String>), EngineError> {
         let grant = Grant::from_table(table).map_err(|e| EngineError::invalid(format!("the grant: {e}")))?;
         Ok((grant.in_words().into_iter().collect(), grant.digest))
+    }
+
+    async fn secret(&self, site: &Site, name: &str) -> Result<Secret, EngineError> {
+        let services = self.services.for_site(BTreeMap::new(), &site.secrets);
+        services.secret(name, name).await.map_err(|e| EngineError::invalid(format!("secret {name}: {e}")))
     }
 
     fn calls(&self, name: &str) -> Calls {

@@ -11,6 +11,7 @@ use crate::{
     streams::Terminal,
     supervise::{AsyncReports, Following, Live},
 };
+use davit_model::container::SecretFile;
 use davit_network::Netns;
 use davit_runtime::{
     failure::Failure,
@@ -18,7 +19,7 @@ use davit_runtime::{
     record::{ExitRecord, InitRecord},
     report::{Answer, Ask, Report, Reports},
     seccomp,
-    spec::{LaunchSpec, RootSource, Streams},
+    spec::{LaunchSpec, RootSource, SecretContent, Streams},
 };
 use davit_sys::fault::point;
 use std::{
@@ -132,6 +133,7 @@ impl Engine {
             oci: spec::runtime_spec(record, &files, &endpoint.record.plan)?,
             root: RootSource::Area(root.plan.mount.clone()),
             overlay_tier: None,
+            secrets: self.secrets(record).await?,
             user: Some(if record.process.user.is_empty() { "0".to_owned() } else { record.process.user.clone() }),
             groups: record.spec.groups.clone(),
             streams: if record.spec.tty {
@@ -172,6 +174,18 @@ impl Engine {
         let prepared =
             tokio::time::timeout(PREPARE_DEADLINE, prepared(AsyncReports::new(reports)?, run_dir, open_stdin));
         prepared.await.map_err(|_| EngineError::internal("launching", "the process did not prepare itself in time"))?
+    }
+
+    /// The secrets that lifecycle policy gave the container, read anew.
+    async fn secrets(&self, record: &ContainerRecord) -> Result<Vec<SecretContent>, EngineError> {
+        let site = self.inner.policy().site.clone();
+        let mut secrets = Vec::new();
+        for (at, file) in &record.spec.secret_files {
+            let SecretFile { secret, mode, uid, gid } = file.clone();
+            let content = self.inner.loader.secret(&site, &secret).await?;
+            secrets.push(SecretContent { at: at.into(), content, mode, uid, gid });
+        }
+        Ok(secrets)
     }
 
     /// The compiled seccomp filter; none where the request wants none.

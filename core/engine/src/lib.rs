@@ -10,6 +10,7 @@
 
 mod abilities;
 mod attach;
+mod auth_rule;
 mod build;
 mod container;
 mod create;

@@ -10,7 +10,7 @@ use davit_model::{
     lifecycle::{Adjustment, Event, FailMode, Operation},
 };
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What a `container.create` becomes.
 pub(crate) struct Admitted {
@@ -42,7 +42,7 @@ impl Engine {
                     continue;
                 }
             };
-            spec = adjusted(&spec, hooked.policy.name(), &adjustments, &mut owners)?;
+            spec = adjusted(&spec, hooked.policy.name(), &hooked.after, &adjustments, &mut owners)?;
         }
         let operation = create_operation(caller, &spec, digest)?;
         self.admit_with(&chain, &operation, &mut warnings).await?;
@@ -165,20 +165,27 @@ pub(crate) fn image_operation(kind: &str, caller: &Caller, image: &str, digest: 
     }
 }
 
-/// Applies one policy's adjustments. A field that two policies set is an error that names both; the outcome is parsed
-/// again, so what no client could ask for no policy can make.
+/// Applies one policy's adjustments. A field that two policies set to different values is an error that names both, unless
+/// the site says that the one comes `after` the other; the outcome is parsed again, so what no client could ask for no
+/// policy can make.
 pub(crate) fn adjusted(
     spec: &ContainerSpec,
     policy: &str,
+    after: &BTreeSet<String>,
     adjustments: &[Adjustment],
     owners: &mut BTreeMap<String, String>,
 ) -> Result<ContainerSpec, EngineError> {
     let mut value = serde_json::to_value(spec).map_err(|e| EngineError::internal("adjusting the request", e))?;
     for a in adjustments {
-        if let Some(other) = owners.get(&a.path).filter(|o| o.as_str() != policy) {
+        let other = owners.get(&a.path).filter(|o| o.as_str() != policy && !after.contains(*o));
+        if let Some(other) = other.filter(|_| value.pointer(&a.path) != Some(&a.value)) {
             return Err(EngineError::new(
                 Kind::Conflict,
-                format!("lifecycle plugins {other} and {policy} both set {} of the container", a.path),
+                format!(
+                    "lifecycle plugins {other} and {policy} both set {} of the container; the site's file can say \
+                     after = [{other:?}] for {policy}",
+                    a.path
+                ),
             ));
         }
         owners.insert(a.path.clone(), policy.to_owned());
@@ -186,8 +193,10 @@ pub(crate) fn adjusted(
             EngineError::new(Kind::Internal, format!("lifecycle plugin {policy} set {}, which does not exist", a.path))
         })?;
     }
-    serde_json::from_value(value)
-        .map_err(|e| EngineError::new(Kind::Internal, format!("lifecycle plugin {policy} made a bad request: {e}")))
+    let bad = |e: String| EngineError::new(Kind::Internal, format!("lifecycle plugin {policy} made a bad request: {e}"));
+    let spec: ContainerSpec = serde_json::from_value(value).map_err(|e| bad(e.to_string()))?;
+    spec.secret_files.iter().try_for_each(|(at, file)| file.check(at)).map_err(bad)?;
+    Ok(spec)
 }
 
 /// Sets what a JSON pointer (RFC 6901) names: a field that is there, or a new key of a map.
@@ -216,26 +225,37 @@ mod tests {
             adjust("/env/TZ", json!("UTC")),
             adjust("/limits/memory", json!(1024)),
         ];
-        let out = adjusted(&spec, "p", &a, &mut BTreeMap::new()).unwrap();
+        let out = alone(&spec, &a).unwrap();
         assert_eq!(out.labels["a.b/c"], "v");
         assert_eq!(out.env["TZ"].as_deref(), Some("UTC"));
         assert_eq!(out.limits.memory, Some(1024));
     }
 
+    fn alone(spec: &ContainerSpec, a: &[Adjustment]) -> Result<ContainerSpec, EngineError> {
+        adjusted(spec, "p", &BTreeSet::new(), a, &mut BTreeMap::new())
+    }
+
     #[test]
-    fn two_policies_on_one_field_are_named() {
+    fn two_policies_on_one_field_are_named_unless_the_site_says_their_order() {
         let mut owners = BTreeMap::new();
-        let a = [adjust("/labels/a", json!("1"))];
-        let spec = adjusted(&ContainerSpec::default(), "first", &a, &mut owners).unwrap();
-        let e = adjusted(&spec, "second", &a, &mut owners).unwrap_err();
+        let (none, a) = (BTreeSet::new(), [adjust("/labels/a", json!("1"))]);
+        let spec = adjusted(&ContainerSpec::default(), "first", &none, &a, &mut owners).unwrap();
+        let b = [adjust("/labels/a", json!("2"))];
+        let e = adjusted(&spec, "second", &none, &b, &mut owners).unwrap_err();
         assert!(e.message().contains("first") && e.message().contains("second"), "{e}");
+        assert!(adjusted(&spec, "second", &none, &a, &mut owners.clone()).is_ok(), "they agree");
+        let after = BTreeSet::from(["first".to_owned()]);
+        assert_eq!(adjusted(&spec, "second", &after, &b, &mut owners).unwrap().labels["a"], "2");
     }
 
     #[test]
     fn what_is_no_request_is_refused() {
-        let bad = [adjust("/limits/memory", json!("much"))];
-        assert!(adjusted(&ContainerSpec::default(), "p", &bad, &mut BTreeMap::new()).is_err());
-        let unknown = [adjust("/nosuch", json!(1))];
-        assert!(adjusted(&ContainerSpec::default(), "p", &unknown, &mut BTreeMap::new()).is_err());
+        for bad in [
+            adjust("/limits/memory", json!("much")),
+            adjust("/nosuch", json!(1)),
+            adjust("/secret_files/run", json!({"secret": "key", "mode": 256, "uid": 0, "gid": 0})),
+        ] {
+            assert!(alone(&ContainerSpec::default(), &[bad]).is_err());
+        }
     }
 }

@@ -53,7 +53,7 @@ impl Engine {
 
     /// Removes a volume, unless some container uses it.
     pub(crate) async fn settle_volume(&self, name: &str) -> Result<(), EngineError> {
-        match self.volume_remove(name, true).await {
+        match self.remove_volume(name, true).await {
             Err(e) if e.kind() == crate::Kind::Conflict => Ok(()),
             other => other,
         }

@@ -1,6 +1,7 @@
 //! The ports that the site's file chose. A reload makes a new [`Policy`] and swaps it in as a whole; work in flight
 //! keeps the one it began with.
 
+pub use crate::auth_rule::AuthRule;
 use crate::{
     error::EngineError,
     site::{NetworkSection, Site},
@@ -8,7 +9,7 @@ use crate::{
 use async_trait::async_trait;
 use davit_model::{
     auth::RegistryAuth, digest::Digest, lifecycle::FailMode, lifecycle::Lifecycle, network::NetworkDriver,
-    reference::Reference, storage::StorageDriver,
+    reference::Reference, secret::Secret, storage::StorageDriver,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -50,6 +51,8 @@ pub struct Hooked {
     pub policy: Arc<dyn Lifecycle>,
     /// What happens when it cannot answer.
     pub fail: FailMode,
+    /// Those before it whose changes it may change again.
+    pub after: BTreeSet<String>,
 }
 
 /// A plugin that is loaded.
@@ -243,6 +246,8 @@ pub trait PolicyLoader: Send + Sync + fmt::Debug {
     async fn probe(&self, plugin: &Installed) -> Result<(), EngineError>;
     /// A grant's table, as the site's file would have it, in words; and the component that it is for, where it says so.
     fn grant_in_words(&self, table: &toml::Table) -> Result<(BTreeSet<String>, Option<String>), EngineError>;
+    /// A secret of the site, read now.
+    async fn secret(&self, site: &Site, name: &str) -> Result<Secret, EngineError>;
     /// How a plugin's calls went.
     fn calls(&self, name: &str) -> Calls;
     /// The last lines of a plugin's log, and those to come.

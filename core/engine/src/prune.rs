@@ -70,7 +70,12 @@ impl Engine {
     }
 
     /// Removes volumes that no container uses: the anonymous ones, or with `all` those with a name too.
-    pub async fn volumes_prune(&self, all: bool, filter: &PruneFilter) -> Result<Pruned<String>, EngineError> {
+    pub async fn volumes_prune(
+        &self,
+        caller: &Caller,
+        all: bool,
+        filter: &PruneFilter,
+    ) -> Result<Pruned<String>, EngineError> {
         let mut pruned = Pruned::default();
         for volume in self.volumes().await?.into_iter().filter(|v| v.users.is_empty()) {
             let record = volume.record;
@@ -78,7 +83,7 @@ impl Engine {
                 continue;
             }
             let bytes = self.volume_usage(&record.name).await?;
-            if self.volume_remove(&record.name, false).await.is_ok() {
+            if self.volume_remove(caller, &record.name, false).await.is_ok() {
                 pruned.gone.push(record.name);
                 pruned.bytes += bytes;
             }

@@ -7,7 +7,10 @@ use davit_model::lifecycle::FailMode;
 use davit_network::Pools;
 use ipnet::IpNet;
 use serde::Deserialize;
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
 /// A site's file, read and checked.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -50,6 +53,19 @@ pub struct AuthSection {
     pub pattern: String,
     /// The plugin that answers.
     pub plugin: String,
+    /// The plugin that names mirrors; absent: the same.
+    pub resolver: Option<String>,
+    /// The plugin that judges manifests; absent: the same.
+    pub verifier: Option<String>,
+}
+
+impl AuthSection {
+    /// The plugins of the rule, each with what it does.
+    pub fn plugins(&self) -> impl Iterator<Item = (&'static str, &String)> {
+        let more = [("resolver", self.resolver.as_ref()), ("verifier", self.verifier.as_ref())];
+        let more = more.into_iter().filter_map(|(what, name)| Some((what, name?)));
+        std::iter::once(("auth", &self.plugin)).chain(more)
+    }
 }
 
 /// `[network]`
@@ -89,6 +105,9 @@ pub struct LifecycleSection {
     pub plugin: String,
     /// What happens when it cannot answer; there is no default.
     pub fail: FailMode,
+    /// Plugins before it in the chain whose changes of a field it may change again. Without, that is a conflict.
+    #[serde(default)]
+    pub after: BTreeSet<String>,
 }
 
 /// `[plugins.NAME]`
@@ -134,6 +153,15 @@ impl Site {
                 self.network.default, self.network.drivers
             )));
         }
+        for (at, rule) in self.lifecycle.iter().enumerate() {
+            let before: BTreeSet<&str> = self.lifecycle.iter().take(at).map(|l| l.plugin.as_str()).collect();
+            if let Some(name) = rule.after.iter().find(|name| !before.contains(name.as_str())) {
+                return Err(EngineError::invalid(format!(
+                    "[[lifecycle]] {:?} is to come after {name:?}, which does not stand before it",
+                    rule.plugin
+                )));
+            }
+        }
         for pool in &self.network.pool {
             if pool.size < pool.base.prefix_len() || pool.size > pool.base.max_prefix_len() {
                 return Err(EngineError::invalid(format!(
@@ -154,7 +182,9 @@ impl Site {
         if self.storage.also.iter().any(|n| n == name) {
             uses.push("storage driver by name".to_owned());
         }
-        uses.extend(self.auth.iter().filter(|a| a.plugin == name).map(|a| format!("auth for {}", a.pattern)));
+        let rules = self.auth.iter().flat_map(|a| a.plugins().map(move |(what, plugin)| (what, plugin, &a.pattern)));
+        let rules = rules.filter(|(_, plugin, _)| *plugin == name);
+        uses.extend(rules.map(|(what, _, pattern)| format!("{what} for {pattern}")));
         if self.network.default == name {
             uses.push("default network".to_owned());
         } else if self.network.drivers.iter().any(|n| n == name) {
@@ -169,7 +199,7 @@ impl Site {
     pub fn used(&self) -> BTreeMap<&str, PluginSection> {
         let names = std::iter::once(&self.storage.driver)
             .chain(&self.storage.also)
-            .chain(self.auth.iter().map(|a| &a.plugin))
+            .chain(self.auth.iter().flat_map(|a| a.plugins().map(|(_, plugin)| plugin)))
             .chain(&self.network.drivers)
             .chain(self.lifecycle.iter().map(|l| &l.plugin));
         names.map(|n| (n.as_str(), self.plugins.get(n).cloned().unwrap_or_default())).collect()
@@ -206,11 +236,21 @@ mod tests {
     }
 
     #[test]
+    fn mirrors_and_trust_may_be_other_plugins_than_the_login() {
+        let site = Site::parse(&GOOD.replace("plugin = \"b\"", "plugin = \"b\"\nverifier = \"v\"")).unwrap();
+        assert!(site.used().contains_key("v"));
+        assert_eq!(site.uses("v"), ["verifier for *"]);
+        assert_eq!(site.uses("b"), ["auth for *"]);
+    }
+
+    #[test]
     fn errors_name_line_and_reason() {
         let e = Site::parse(&GOOD.replace("fail =", "fial =")).unwrap_err();
         assert!(e.message().contains("line 13") && e.message().contains("fial"), "{e}");
         let e = Site::parse(&GOOD.replace("fail = \"closed\"", "")).unwrap_err();
         assert!(e.message().contains("fail"), "{e}");
+        let e = Site::parse(&GOOD.replace("fail = \"closed\"", "fail = \"closed\"\nafter = [\"f\"]")).unwrap_err();
+        assert!(e.message().contains("\"e\" is to come after \"f\""), "{e}");
         let e = Site::parse(&GOOD.replace("default = \"c\"", "default = \"z\"")).unwrap_err();
         assert!(e.message().contains("\"z\""), "{e}");
     }

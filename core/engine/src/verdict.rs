@@ -34,5 +34,6 @@ pub fn endpoint(parents: &BTreeSet<String>, network: &NetworkPlan, plan: &Endpoi
 pub fn adjustments(policy: &str, operation: &Operation, adjustments: &[Adjustment]) -> Result<(), String> {
     let spec: ContainerSpec =
         serde_json::from_value(operation.request.clone()).map_err(|e| format!("the request itself: {e}"))?;
-    crate::lifecycle::adjusted(&spec, policy, adjustments, &mut BTreeMap::new()).map(drop).map_err(|e| e.to_string())
+    let alone = crate::lifecycle::adjusted(&spec, policy, &BTreeSet::new(), adjustments, &mut BTreeMap::new());
+    alone.map(drop).map_err(|e| e.to_string())
 }

@@ -10,7 +10,8 @@ use crate::{
 };
 use davit_model::{
     container::{ContainerSpec, MountSource},
-    id::{ContainerId, ObjectName},
+    id::{Caller, ContainerId, ObjectName},
+    lifecycle::Operation,
 };
 use davit_sys::fault::point;
 use std::{collections::BTreeMap, os::unix::fs::DirBuilderExt, path::PathBuf};
@@ -37,9 +38,11 @@ impl Engine {
     /// A volume of that name, made where it is not there; without a name a new anonymous one.
     pub async fn volume_create(
         &self,
+        caller: &Caller,
         name: Option<&str>,
         labels: BTreeMap<String, String>,
     ) -> Result<VolumeDetails, EngineError> {
+        self.admit(&volume_operation("volume.create", caller, name, labels.clone())).await?;
         self.volume_for(name, labels, None).await
     }
 
@@ -74,8 +77,15 @@ impl Engine {
         Ok(self.volume_details(record))
     }
 
+    /// Removes a volume that nobody uses, where policy permits.
+    pub async fn volume_remove(&self, caller: &Caller, name: &str, force: bool) -> Result<(), EngineError> {
+        let labels = self.volume_inspect(name).await.map(|details| details.record.labels).unwrap_or_default();
+        self.admit(&volume_operation("volume.remove", caller, Some(name), labels)).await?;
+        self.remove_volume(name, force).await
+    }
+
     /// Removes a volume that nobody uses.
-    pub async fn volume_remove(&self, name: &str, force: bool) -> Result<(), EngineError> {
+    pub(crate) async fn remove_volume(&self, name: &str, force: bool) -> Result<(), EngineError> {
         let details = match self.volume_inspect(name).await {
             Ok(details) => details,
             Err(_) if force => return Ok(()),
@@ -214,4 +224,17 @@ fn bind(base: MountRecord, path: &str, create: bool) -> Result<MountRecord, Engi
 fn clean(path: &str) -> String {
     let parts: Vec<&str> = path.split('/').filter(|p| !p.is_empty() && *p != ".").collect();
     format!("/{}", parts.join("/"))
+}
+
+/// An operation on a volume.
+fn volume_operation(kind: &str, caller: &Caller, name: Option<&str>, labels: BTreeMap<String, String>) -> Operation {
+    Operation {
+        kind: kind.into(),
+        caller: caller.clone(),
+        image: None,
+        image_digest: None,
+        request: serde_json::json!({ "name": name, "labels": labels }),
+        labels,
+        privileged: false,
+    }
 }

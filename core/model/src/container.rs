@@ -99,6 +99,8 @@ pub struct ContainerSpec {
     pub restart_policy: Option<String>,
     /// Most tries of `on-failure`; 0: no limit.
     pub restart_max: u32,
+    /// Secrets of the site by the path of their file. Lifecycle policy alone says this: no client can.
+    pub secret_files: BTreeMap<String, SecretFile>,
     /// The request as the API got it, for `inspect`; empty where the container was made otherwise.
     pub as_asked: serde_json::Value,
 }
@@ -179,4 +181,67 @@ pub struct DeviceRequest {
     pub container: String,
     /// Any of `r`, `w`, `m`.
     pub permissions: String,
+}
+
+/// A secret of the site that a container gets as a file in memory.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SecretFile {
+    /// Its name in the site's `[secrets]`.
+    pub secret: String,
+    /// Permission bits.
+    pub mode: u32,
+    /// Its user.
+    pub uid: u32,
+    /// Its group.
+    pub gid: u32,
+}
+
+impl SecretFile {
+    const FIELD: &str = "/secret_files";
+
+    /// Whether a JSON pointer is to the secrets of a request, or to one of them.
+    pub fn is_at(pointer: &str) -> bool {
+        pointer.strip_prefix(Self::FIELD).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+
+    /// The JSON pointer (RFC 6901) to the secret of the file `at`.
+    pub fn pointer(at: &str) -> String {
+        format!("{}/{}", Self::FIELD, at.replace('~', "~0").replace('/', "~1"))
+    }
+
+    /// Whether it can be the file `at`.
+    ///
+    /// # Errors
+    /// What is wrong, in words.
+    pub fn check(&self, at: &str) -> Result<(), String> {
+        let plain = at.strip_prefix('/').is_some_and(|rest| {
+            rest.split('/').all(|part| !part.is_empty() && part != "." && part != "..") && !rest.contains('\0')
+        });
+        if !plain || at.len() > 4096 {
+            let shown: String = at.chars().take(160).collect();
+            return Err(format!("a secret's file is an absolute path without \".\" and \"..\", not {shown:?}"));
+        }
+        if self.mode > 0o777 {
+            return Err(format!("{at}: the mode of a secret's file is at most 0777, not {:o}", self.mode));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_goes_to_a_plain_path_with_plain_permissions() {
+        let file = |mode| SecretFile { secret: "key".into(), mode, uid: 0, gid: 0 };
+        assert!(file(0o400).check("/run/secrets/key").is_ok());
+        for at in ["", "key", "/", "/a//b", "/a/../b", "/a/.", "/a\0b"] {
+            assert!(file(0o400).check(at).is_err(), "{at:?}");
+        }
+        assert!(file(0o4755).check("/run/secrets/key").unwrap_err().contains("4755"));
+        assert_eq!(SecretFile::pointer("/a/~b"), "/secret_files/~1a~1~0b");
+        assert!(SecretFile::is_at("/secret_files/x") && !SecretFile::is_at("/secret_files_too"));
+    }
 }

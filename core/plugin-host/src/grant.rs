@@ -37,6 +37,7 @@ struct Written {
     credential_callers: BTreeSet<String>,
     http: BTreeSet<String>,
     secrets: BTreeSet<String>,
+    secret_files: BTreeSet<String>,
     state: bool,
     credentials: bool,
     adjust: BTreeSet<String>,
@@ -87,6 +88,7 @@ impl Grant {
         let rights = Ask {
             http: w.http,
             secrets: w.secrets,
+            secret_files: w.secret_files,
             state: w.state,
             credentials: w.credentials,
             adjust: w.adjust,

@@ -2,7 +2,7 @@
 //! so every right names what it is for.
 
 use crate::origin::Origin;
-use davit_model::{auth::Challenge, error::PolicyError, id::Caller};
+use davit_model::{auth::Challenge, container::SecretFile, error::PolicyError, id::Caller, lifecycle::Adjustment};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
@@ -22,6 +22,8 @@ pub struct Ask {
     pub http: BTreeSet<String>,
     /// Names of the site's secrets.
     pub secrets: BTreeSet<String>,
+    /// Names of the site's secrets that containers may be given as files.
+    pub secret_files: BTreeSet<String>,
     /// Durable keys and values.
     pub state: bool,
     /// Credentials that are kept at the daemon.
@@ -49,6 +51,7 @@ impl Ask {
         for (key, set) in [
             ("http", &self.http),
             ("secrets", &self.secrets),
+            ("secret-files", &self.secret_files),
             ("mirrors", &self.mirrors),
             ("interfaces", &self.interfaces),
         ] {
@@ -59,10 +62,15 @@ impl Ask {
         for text in self.http.iter().filter(|t| !matches!(t.as_str(), REGISTRY | REALM)).chain(&self.mirrors) {
             text.parse::<Origin>()?;
         }
-        match self.adjust.iter().find(|pointer| !pointer.starts_with('/')) {
-            Some(bad) => Err(format!("adjust: {bad:?} is not a JSON pointer")),
-            None => Ok(()),
+        for pointer in &self.adjust {
+            if !pointer.starts_with('/') {
+                return Err(format!("adjust: {pointer:?} is not a JSON pointer"));
+            }
+            if SecretFile::is_at(pointer) || pointer.starts_with("/*") {
+                return Err(format!("adjust: {pointer:?}: secrets are given by the right \"secret-files\", each by name"));
+            }
         }
+        Ok(())
     }
 
     /// Without what is left to the site to name: what can be granted as it stands.
@@ -71,6 +79,7 @@ impl Ask {
         Self {
             http: named(&self.http),
             secrets: named(&self.secrets),
+            secret_files: named(&self.secret_files),
             mirrors: named(&self.mirrors),
             interfaces: named(&self.interfaces),
             ..self.clone()
@@ -88,6 +97,7 @@ impl Ask {
         Self {
             http: both(&self.http, &grant.http),
             secrets: both(&self.secrets, &grant.secrets),
+            secret_files: both(&self.secret_files, &grant.secret_files),
             state: self.state && grant.state,
             credentials: self.credentials && grant.credentials,
             adjust: self.adjust.intersection(&grant.adjust).cloned().collect(),
@@ -144,6 +154,22 @@ impl Rights {
             return Ok(());
         }
         Err(self.denied(&format!("secret {:?}", name.chars().take(80).collect::<String>()), "secrets"))
+    }
+
+    pub(crate) fn secret_file(&self, name: &str) -> Result<(), PolicyError> {
+        if self.both.secret_files.contains(name) {
+            return Ok(());
+        }
+        Err(self.denied(&format!("secret {:?} as a file", name.chars().take(80).collect::<String>()), "secret-files"))
+    }
+
+    /// Whether an adjustment may be made, whatever it is of.
+    pub(crate) fn adjustment(&self, adjustment: &Adjustment) -> Result<(), PolicyError> {
+        if !SecretFile::is_at(&adjustment.path) {
+            return self.adjust(&adjustment.path);
+        }
+        let file = serde_json::from_value::<SecretFile>(adjustment.value.clone());
+        self.secret_file(&file.map_err(|e| PolicyError::Invalid(format!("a secret file: {e}")))?.secret)
     }
 
     pub(crate) fn credentials(&self, caller: &Caller) -> Result<(), PolicyError> {
@@ -258,6 +284,22 @@ mod tests {
         assert!(!rights.both.http.contains(REALM), "the realm is no name of the site");
         assert!(rights.secret("key").is_err(), "it was not asked for");
         assert!(needs.named().is_nothing(), "nothing of it can be granted as it stands");
+    }
+
+    #[test]
+    fn a_secret_reaches_a_container_by_its_own_right_alone() {
+        for way in ["/secret_files/*", "/secret_files/~1run~1key", "/secret_files", "/*", "/*/*"] {
+            assert!(ask(&[way]).check().is_err(), "{way}");
+        }
+        let needs = Ask { secret_files: BTreeSet::from(["key".to_owned()]), ..Ask::default() };
+        let rights = Rights::effective("p", &needs, &needs, &BTreeSet::new());
+        let give = |secret: &str| Adjustment {
+            path: "/secret_files/~1run~1key".into(),
+            value: serde_json::json!({"secret": secret, "mode": 256, "uid": 0, "gid": 0}),
+        };
+        assert!(rights.adjustment(&give("key")).is_ok());
+        assert!(rights.adjustment(&give("other")).is_err());
+        assert!(rights.secret("key").is_err(), "that right is another one");
     }
 
     #[test]

@@ -19,10 +19,11 @@ pub struct Explained {
 }
 
 /// The keys whose rights have a parameter, each with its set.
-fn sets(ask: &mut Ask) -> [(&'static str, &mut BTreeSet<String>); 5] {
+fn sets(ask: &mut Ask) -> [(&'static str, &mut BTreeSet<String>); 6] {
     [
         ("http", &mut ask.http),
         ("secret", &mut ask.secrets),
+        ("secret-file", &mut ask.secret_files),
         ("adjust", &mut ask.adjust),
         ("mirror", &mut ask.mirrors),
         ("interface", &mut ask.interfaces),
@@ -115,6 +116,8 @@ fn means(right: &str) -> String {
         ("http", "realm") => "speak to the token server that the registry names".to_owned(),
         ("http", origin) => format!("speak to {origin}"),
         ("secret", name) => format!("use the site's secret {name:?}, without seeing it"),
+        ("secret-file", SITES_OWN) => "give containers the site's secrets that you name, as files".to_owned(),
+        ("secret-file", name) => format!("give containers the site's secret {name:?}, as a file"),
         ("adjust", pointer) => format!("change {pointer} of what users ask for"),
         ("mirror", origin) => format!("have images fetched from {origin} instead of their registry"),
         ("interface", name) => format!("make networks on the host's interface {name}"),

@@ -1,6 +1,6 @@
 //! What the launcher is asked to start: an OCI runtime specification and what that cannot say.
 
-use davit_model::storage::RootMount;
+use davit_model::{secret::Secret, storage::RootMount};
 use oci_spec::runtime::Spec;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -22,8 +22,27 @@ pub struct LaunchSpec {
     /// Supplementary groups beside it, names or numbers.
     #[serde(default)]
     pub groups: Vec<String>,
+    /// Secrets that it gets as files in memory.
+    #[serde(default)]
+    pub secrets: Vec<SecretContent>,
     /// Standard streams.
     pub streams: Streams,
+}
+
+/// A secret on its way into a container. It travels in the request's sealed memory and is written nowhere else.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SecretContent {
+    /// The file, an absolute path inside the container.
+    pub at: PathBuf,
+    /// What is in it.
+    pub content: Secret,
+    /// Permission bits.
+    pub mode: u32,
+    /// Its user.
+    pub uid: u32,
+    /// Its group.
+    pub gid: u32,
 }
 
 /// Where the root file system comes from.

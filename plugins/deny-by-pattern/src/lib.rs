@@ -9,23 +9,10 @@
 use davit_plugin_sdk::{
     auth::{Answer, Challenge, Error, RegistryAuth, Result},
     host::config,
+    pattern,
 };
 
 struct DenyByPattern;
-
-/// `*` stands for any run of characters, slashes too; everything else for itself.
-fn matches(pattern: &str, text: &str) -> bool {
-    match pattern.split_once('*') {
-        None => pattern == text,
-        Some((before, after)) => match text.strip_prefix(before) {
-            None => false,
-            Some(rest) => {
-                let mut starts = rest.char_indices().map(|(at, _)| at).chain([rest.len()]);
-                starts.any(|at| rest.get(at..).is_some_and(|tail| matches(after, tail)))
-            }
-        },
-    }
-}
 
 fn list(key: &str) -> Result<Option<Vec<String>>> {
     let Some(text) = config::get(key)? else { return Ok(None) };
@@ -45,7 +32,7 @@ impl RegistryAuth for DenyByPattern {
         let actions = list("actions")?;
         let asked = challenge.actions();
         let concerned = actions.is_none_or(|some| asked.iter().any(|action| some.contains(action)));
-        if let Some(pattern) = denied.iter().find(|p| concerned && matches(p, &name)) {
+        if let Some(pattern) = denied.iter().find(|p| concerned && pattern::matches(p, &name)) {
             let reason = config::get("reason")?.map(|r| format!(": {r}")).unwrap_or_default();
             return Err(Error::Denied(format!("{name} is refused by the pattern {pattern}{reason}")));
         }

@@ -10,23 +10,10 @@
 use davit_plugin_sdk::{
     host::config,
     lifecycle::{Admit, Error, Operation, Result},
+    pattern,
 };
 
 struct ImagePolicy;
-
-/// `*` stands for any run of characters, slashes too; everything else for itself.
-fn matches(pattern: &str, text: &str) -> bool {
-    match pattern.split_once('*') {
-        None => pattern == text,
-        Some((before, after)) => match text.strip_prefix(before) {
-            None => false,
-            Some(rest) => {
-                let mut starts = rest.char_indices().map(|(at, _)| at).chain([rest.len()]);
-                starts.any(|at| rest.get(at..).is_some_and(|tail| matches(after, tail)))
-            }
-        },
-    }
-}
 
 fn patterns(key: &str) -> Result<Option<Vec<String>>> {
     let Some(text) = config::get(key)? else { return Ok(None) };
@@ -36,7 +23,7 @@ fn patterns(key: &str) -> Result<Option<Vec<String>>> {
 }
 
 fn first_match(list: &[String], image: &str) -> Option<String> {
-    list.iter().find(|pattern| matches(pattern, image)).cloned()
+    pattern::first(list.iter().map(String::as_str), image).map(str::to_owned)
 }
 
 impl Admit for ImagePolicy {

@@ -34,10 +34,14 @@ pub(super) async fn images(
     Ok(Json(json!({"ImagesDeleted": gone, "SpaceReclaimed": pruned.bytes})))
 }
 
-pub(super) async fn volumes(State(engine): State<Engine>, params: Params) -> Answer<Json<Value>> {
+pub(super) async fn volumes(
+    State(engine): State<Engine>,
+    Caller(caller): Caller,
+    params: Params,
+) -> Answer<Json<Value>> {
     let mut filters = params.filters()?;
     let named_too = filters.take_flag("all")?.unwrap_or(false);
     let filter = filters.finish_prune(Timestamp::now())?;
-    let pruned = to_the_end(async move { engine.volumes_prune(named_too, &filter).await }).await?;
+    let pruned = to_the_end(async move { engine.volumes_prune(&caller, named_too, &filter).await }).await?;
     Ok(Json(json!({"VolumesDeleted": pruned.gone, "SpaceReclaimed": pruned.bytes})))
 }

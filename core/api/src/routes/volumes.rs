@@ -2,7 +2,7 @@
 
 use super::{Answer, done, to_the_end};
 use crate::{
-    extract::{JsonBody, Params},
+    extract::{Caller, JsonBody, Params},
     failure::ApiError,
     show,
 };
@@ -45,6 +45,7 @@ pub(super) struct Body {
 
 pub(super) async fn create(
     State(engine): State<Engine>,
+    Caller(caller): Caller,
     JsonBody(body): JsonBody<Body>,
 ) -> Answer<(StatusCode, Json<Value>)> {
     if let Some(driver) = body.driver.filter(|d| !d.is_empty() && d != "local") {
@@ -55,12 +56,17 @@ pub(super) async fn create(
     }
     let name = body.name.filter(|n| !n.is_empty());
     let labels = body.labels.unwrap_or_default();
-    let made = to_the_end(async move { engine.volume_create(name.as_deref(), labels).await }).await?;
+    let made = to_the_end(async move { engine.volume_create(&caller, name.as_deref(), labels).await }).await?;
     Ok((StatusCode::CREATED, Json(show::volume::volume(&made))))
 }
 
-pub(super) async fn remove(State(engine): State<Engine>, Path(name): Path<String>, params: Params) -> Answer {
+pub(super) async fn remove(
+    State(engine): State<Engine>,
+    Caller(caller): Caller,
+    Path(name): Path<String>,
+    params: Params,
+) -> Answer {
     let force = params.flag("force");
-    to_the_end(async move { engine.volume_remove(&name, force).await }).await?;
+    to_the_end(async move { engine.volume_remove(&caller, &name, force).await }).await?;
     Ok(done())
 }

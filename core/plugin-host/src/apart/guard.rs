@@ -65,7 +65,7 @@ impl Guard {
             self.rights.state()?;
         }
         match &planned.plan {
-            Reply::Adjustments(all) => all.iter().try_for_each(|a| self.rights.adjust(&a.path)),
+            Reply::Adjustments(all) => all.iter().try_for_each(|a| self.rights.adjustment(a)),
             Reply::Mirrors(all) => all.iter().try_for_each(|m| self.rights.mirror(&m.origin).map(drop)),
             Reply::Network(plan) => plan.links.iter().try_for_each(|(_, link)| match link {
                 LinkKind::Vlan { parent, .. } => self.rights.interface(parent),

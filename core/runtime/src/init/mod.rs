@@ -11,6 +11,7 @@ mod cgroup_view;
 mod devices;
 mod filter;
 mod identity;
+mod image;
 mod limits;
 mod masks;
 mod mounts;
@@ -20,6 +21,7 @@ mod overlay;
 mod program;
 mod resolve;
 mod root;
+mod secrets;
 mod sysctl;
 mod terminal;
 mod workdir;
@@ -104,6 +106,7 @@ fn start(input: &Input) -> Result<Infallible, Failure> {
     root::pivot(&root, linux.rootfs_propagation().as_deref())?;
     let procfs = mounts::own_procfs()?;
     mounts::mount_all(&root, wanted, sources, &cgroups)?;
+    secrets::give(&root, &spec.secrets)?;
 
     rustix::process::umask(rustix::fs::Mode::empty());
     devices::make(&root, linux.devices().as_deref().unwrap_or_default(), wanted)?;

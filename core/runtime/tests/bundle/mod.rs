@@ -100,6 +100,7 @@ impl Bundle {
             oci: serde_json::from_value(self.config.clone()).unwrap(),
             root: RootSource::Path(self.root()),
             overlay_tier: None,
+            secrets: Vec::new(),
             user: None,
             groups: Vec::new(),
             streams,

@@ -6,6 +6,7 @@ use super::{
 };
 use crate::context::{Context, Sink};
 use davit_model::{
+    container::SecretFile,
     error::PolicyError,
     lifecycle::{Adjustment, Event, Operation},
 };
@@ -24,6 +25,18 @@ pub struct HeldOperation(pub(crate) Arc<Operation>);
 pub(crate) struct Adjustments {
     pub(crate) list: Vec<Adjustment>,
     bytes: usize,
+}
+
+impl Adjustments {
+    fn add(&mut self, adjustment: Adjustment, bytes: usize) -> Answer<()> {
+        self.bytes = self.bytes.saturating_add(adjustment.path.len()).saturating_add(bytes);
+        if self.list.len() >= MAX_ADJUSTMENTS || self.bytes > MAX_BYTES {
+            let text = format!("a call makes at most {MAX_ADJUSTMENTS} adjustments of {MAX_BYTES} bytes in all");
+            return Err(Refusal::from(PolicyError::Internal(text)));
+        }
+        self.list.push(adjustment);
+        Ok(())
+    }
 }
 
 /// What is behind `adjustment`.
@@ -90,15 +103,26 @@ impl host::HostAdjustment for Context {
         self.rights().adjust(&path)?;
         let value = serde_json::from_str(&json)
             .map_err(|e| PolicyError::Invalid(format!("the value of {path} is not JSON: {e}")))?;
-        self.table().get(&adjustment)?.0.with(|all| {
-            all.bytes = all.bytes.saturating_add(path.len()).saturating_add(json.len());
-            if all.list.len() >= MAX_ADJUSTMENTS || all.bytes > MAX_BYTES {
-                let text = format!("a call makes at most {MAX_ADJUSTMENTS} adjustments of {MAX_BYTES} bytes in all");
-                return Err(Refusal::from(PolicyError::Internal(text)));
-            }
-            all.list.push(Adjustment { path, value });
-            Ok(())
-        })
+        self.table().get(&adjustment)?.0.with(|all| all.add(Adjustment { path, value }, json.len()))
+    }
+
+    fn secret_file(
+        &mut self,
+        adjustment: Resource<HeldAdjustment>,
+        name: String,
+        at: String,
+        mode: u32,
+        owner: Option<(u32, u32)>,
+    ) -> Answer<()> {
+        self.enter()?;
+        self.rights().secret_file(&name)?;
+        let (uid, gid) = owner.unwrap_or_default();
+        let file = SecretFile { secret: name, mode, uid, gid };
+        file.check(&at).map_err(PolicyError::Invalid)?;
+        let bytes = file.secret.len();
+        let value = serde_json::to_value(file).map_err(|e| PolicyError::Internal(e.to_string()))?;
+        let path = SecretFile::pointer(&at);
+        self.table().get(&adjustment)?.0.with(|all| all.add(Adjustment { path, value }, bytes))
     }
 
     fn drop(&mut self, adjustment: Resource<HeldAdjustment>) -> wasmtime::Result<()> {
