@@ -4,7 +4,6 @@
 
 use crate::{
     context::{Context, Identity, Lent},
-    contract::v0_1::{GuestError, policy_error},
     control::Control,
     counts::{Counts, End},
     limiter::Limiter,
@@ -30,11 +29,11 @@ use wasmtime::{
 const HOSTCALL_FUEL: usize = 4 << 20;
 const COMPONENT_HANDLES: usize = 1024;
 
-/// What the export answered, or the trap it ended with.
-pub(crate) type Outcome<T> = wasmtime::Result<Result<T, GuestError>>;
+/// What the export answered, in the error of its version of the contract, or the trap it ended with.
+pub(crate) type Outcome<T, E> = wasmtime::Result<Result<T, E>>;
 
 /// A call's body, boxed, since it borrows the store that its task owns.
-pub(crate) type Body<'a, T> = Pin<Box<dyn Future<Output = Outcome<T>> + Send + 'a>>;
+pub(crate) type Body<'a, T, E> = Pin<Box<dyn Future<Output = Outcome<T, E>> + Send + 'a>>;
 
 /// A call that ended without an answer.
 struct Ended {
@@ -90,7 +89,7 @@ impl Callee {
     }
 
     /// Calls the guest; what it wrote to its state is kept when this answers.
-    pub(crate) async fn call<T, B>(
+    pub(crate) async fn call<T, E, B>(
         &self,
         name: &'static str,
         deadline: Duration,
@@ -99,13 +98,14 @@ impl Callee {
     ) -> Result<T, PortError>
     where
         T: Send + 'static,
-        B: for<'a> FnOnce(&'a mut Store<Context>, &'a Instance) -> Body<'a, T> + Send + 'static,
+        E: Into<PolicyError> + Send + 'static,
+        B: for<'a> FnOnce(&'a mut Store<Context>, &'a Instance) -> Body<'a, T, E> + Send + 'static,
     {
         Ok(self.begin(name, deadline, lent, body, State::Committed).await?.plan)
     }
 
     /// Calls an export that plans; what it wrote to its state comes with its answer, to be kept with the plan.
-    pub(crate) async fn plan<T, B>(
+    pub(crate) async fn plan<T, E, B>(
         &self,
         name: &'static str,
         deadline: Duration,
@@ -114,12 +114,13 @@ impl Callee {
     ) -> Result<Planned<T>, PortError>
     where
         T: Send + 'static,
-        B: for<'a> FnOnce(&'a mut Store<Context>, &'a Instance) -> Body<'a, T> + Send + 'static,
+        E: Into<PolicyError> + Send + 'static,
+        B: for<'a> FnOnce(&'a mut Store<Context>, &'a Instance) -> Body<'a, T, E> + Send + 'static,
     {
         self.begin(name, deadline, lent, body, State::WithThePlan).await
     }
 
-    async fn begin<T, B>(
+    async fn begin<T, E, B>(
         &self,
         name: &'static str,
         deadline: Duration,
@@ -129,7 +130,8 @@ impl Callee {
     ) -> Result<Planned<T>, PortError>
     where
         T: Send + 'static,
-        B: for<'a> FnOnce(&'a mut Store<Context>, &'a Instance) -> Body<'a, T> + Send + 'static,
+        E: Into<PolicyError> + Send + 'static,
+        B: for<'a> FnOnce(&'a mut Store<Context>, &'a Instance) -> Body<'a, T, E> + Send + 'static,
     {
         let control = Arc::new(Control::new(deadline));
         let began = Instant::now();
@@ -169,10 +171,11 @@ impl Callee {
         }
     }
 
-    async fn run<T, B>(&self, control: Arc<Control>, lent: Lent, body: B) -> Result<Planned<T>, Ended>
+    async fn run<T, E, B>(&self, control: Arc<Control>, lent: Lent, body: B) -> Result<Planned<T>, Ended>
     where
         T: Send + 'static,
-        B: for<'a> FnOnce(&'a mut Store<Context>, &'a Instance) -> Body<'a, T> + Send + 'static,
+        E: Into<PolicyError> + Send + 'static,
+        B: for<'a> FnOnce(&'a mut Store<Context>, &'a Instance) -> Body<'a, T, E> + Send + 'static,
     {
         let _ticking = self.shared.ticker.begin();
         let context = Context::new(
@@ -204,7 +207,7 @@ impl Callee {
         let state = context.finish();
         match outcome {
             Ok(Ok(plan)) => Ok(Planned { plan, state }),
-            Ok(Err(error)) => Err(policy_error(error).into()),
+            Ok(Err(error)) => Err(Ended::from(error.into())),
             Err(error) => Err(Ended::of_host(self.verdict(&control, refused, &error))),
         }
     }

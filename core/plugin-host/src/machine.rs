@@ -3,8 +3,7 @@
 use crate::{
     call::Callee,
     context::{Context, Identity},
-    contract::v0_1,
-    engine,
+    contract, engine,
     error::LoadError,
     limits::Limits,
     manifest::Manifest,
@@ -45,7 +44,7 @@ impl Machine {
         let failed = |what| move |source| LoadError::Host { what, source };
         let engine = engine::engine().map_err(failed("setting up wasmtime"))?;
         let mut linker = Linker::new(&engine);
-        v0_1::add_to_linker(&mut linker).map_err(failed("linking the contract"))?;
+        contract::add_to_linker(&mut linker).map_err(failed("linking the contract"))?;
         wasmtime_wasi::p2::add_to_linker_async(&mut linker).map_err(failed("linking WASI"))?;
         let ticker = Ticker::start(&engine).map_err(|e| failed("starting the epoch clock")(e.into()))?;
         let calls = Arc::new(Semaphore::new(usize::try_from(engine::CONCURRENT_CALLS).unwrap_or(1)));

@@ -7,12 +7,17 @@ use crate::{
     counts::{Counted, Counts},
     limits::Limits,
     manifest::Manifest,
-    ports::{lifecycle::LifecyclePort, network::NetworkPort, registry_auth::AuthPort, storage::StoragePort},
+    ports::{
+        lifecycle::{Admit, LifecyclePort},
+        network::NetworkPort,
+        registry_auth::AuthPort,
+        storage::StoragePort,
+    },
     rights::Ask,
 };
 use davit_model::{
     auth::RegistryAuth,
-    error::PortError,
+    error::{PolicyError, PortError},
     lifecycle::{Hooks, Lifecycle},
     network::NetworkDriver,
     services::HostServices,
@@ -114,7 +119,7 @@ impl Plugin {
         let lifecycle = LifecyclePort {
             callee: callee.clone(),
             mutate: davit::lifecycle::mutate::GuestIndices::new(pre).ok(),
-            admit: davit::lifecycle::admit::GuestIndices::new(pre).ok(),
+            admit: Admit::probe(pre),
             before_start: davit::lifecycle::before_start::GuestIndices::new(pre).ok(),
             after_exit: davit::lifecycle::after_exit::GuestIndices::new(pre).ok(),
             observe: davit::lifecycle::observe::GuestIndices::new(pre).ok(),
@@ -184,7 +189,7 @@ impl Plugin {
     /// The trap that it ended with, or its time was over.
     pub async fn wake(&self) -> Result<(), PortError> {
         let nothing = Lent::default();
-        self.callee.call("instantiate", WAKING, nothing, |_, _| Box::pin(async { Ok(Ok(())) })).await
+        self.callee.call("instantiate", WAKING, nothing, |_, _| Box::pin(async { Ok(Ok::<_, PolicyError>(())) })).await
     }
 
     /// How its calls went so far.

@@ -8,7 +8,7 @@ use crate::{
     counts::{Counter, End},
     manifest::Manifest,
     plugin::PluginInfo,
-    question::{AuthCall, LifecycleCall, NetworkCall, Question, Reply, StorageCall},
+    question::{AuthCall, Lending, LifecycleCall, NetworkCall, Question, Reply, StorageCall},
 };
 use async_trait::async_trait;
 use davit_model::{
@@ -144,6 +144,19 @@ impl Remote {
         let name = question.call();
         let reply = self.call(name, Some(question), lent).await?;
         reply.ok_or_else(|| self.odd(name))
+    }
+
+    /// Makes one call of any kind; what the plugin wants to keep comes with the answer.
+    ///
+    /// # Errors
+    /// What the plugin answered, or how its call ended.
+    pub async fn reply(&self, question: &Question, lending: Lending<'_>) -> Result<Planned<Reply>, PortError> {
+        let lent = match question {
+            Question::Network(_) => Lent::Leases(lending.leases),
+            Question::RegistryAuth(_) => Lent::Manifests(lending.manifests),
+            Question::Storage(_) | Question::Lifecycle(_) => Lent::Nothing,
+        };
+        self.ask(question.clone(), lent).await
     }
 
     /// The answer to a question is of the kind that it asks for; another is the host's fault.

@@ -1,8 +1,8 @@
 //! [`Lifecycle`] over a component. A hook that the component does not export answers as if it had nothing to say.
 
 use crate::{
-    call::Callee,
-    context::{Lent, Sink},
+    call::{Callee, Outcome},
+    context::{Context, Lent, Sink},
     contract::v0_1::{
         bindings::exports::davit::lifecycle::{admit, after_exit, before_start, mutate, observe},
         lifecycle::{Adjustments, HeldAdjustment, HeldEvent, HeldOperation},
@@ -10,20 +10,66 @@ use crate::{
 };
 use async_trait::async_trait;
 use davit_model::{
-    error::PortError,
+    error::{PolicyError, PortError},
     lifecycle::{Adjustment, Event, Hooks, Lifecycle, Operation},
 };
 use std::{fmt, sync::Arc};
+use wasmtime::{
+    Store,
+    component::{Instance, InstancePre},
+};
 
 /// Lifecycle policy in a component.
 #[derive(Clone)]
 pub(crate) struct LifecyclePort {
     pub(crate) callee: Callee,
     pub(crate) mutate: Option<mutate::GuestIndices>,
-    pub(crate) admit: Option<admit::GuestIndices>,
+    pub(crate) admit: Option<Admit>,
     pub(crate) before_start: Option<before_start::GuestIndices>,
     pub(crate) after_exit: Option<after_exit::GuestIndices>,
     pub(crate) observe: Option<observe::GuestIndices>,
+}
+
+/// The hook `admit`, in the version of the contract that the component was built for.
+#[derive(Clone)]
+pub(crate) enum Admit {
+    /// 0.1.
+    V0_1(admit::GuestIndices),
+    /// The pretended next one.
+    #[cfg(feature = "pretended-next")]
+    Next(crate::contract::pretended::admit::GuestIndices),
+}
+
+impl Admit {
+    /// The newest that the component exports.
+    pub(crate) fn probe(pre: &InstancePre<Context>) -> Option<Self> {
+        #[cfg(feature = "pretended-next")]
+        if let Ok(next) = crate::contract::pretended::admit::GuestIndices::new(pre) {
+            return Some(Self::Next(next));
+        }
+        admit::GuestIndices::new(pre).ok().map(Self::V0_1)
+    }
+
+    async fn call(
+        self,
+        store: &mut Store<Context>,
+        instance: &Instance,
+        of: HeldOperation,
+    ) -> Outcome<(), PolicyError> {
+        match self {
+            Self::V0_1(indices) => {
+                let guest = indices.load(&mut *store, instance)?;
+                let operation = store.data_mut().table().push(of)?;
+                Ok(guest.call_admit(store, operation).await?.map_err(Into::into))
+            }
+            #[cfg(feature = "pretended-next")]
+            Self::Next(indices) => {
+                let guest = indices.load(&mut *store, instance)?;
+                let operation = store.data_mut().table().push(of)?;
+                Ok(crate::contract::pretended::verdict(guest.call_admit(store, operation).await?))
+            }
+        }
+    }
 }
 
 impl fmt::Debug for LifecyclePort {
@@ -68,16 +114,12 @@ impl Lifecycle for LifecyclePort {
     }
 
     async fn admit(&self, operation: &Operation) -> Result<(), PortError> {
-        let Some(indices) = self.admit.clone() else { return Ok(()) };
-        let operation = Arc::new(operation.clone());
+        let Some(admit) = self.admit.clone() else { return Ok(()) };
+        let operation = HeldOperation(Arc::new(operation.clone()));
         let deadline = self.callee.limits.plan_deadline;
         self.callee
             .call("admit", deadline, Lent::default(), move |store, instance| {
-                Box::pin(async move {
-                    let guest = indices.load(&mut *store, instance)?;
-                    let operation = store.data_mut().table().push(HeldOperation(operation))?;
-                    guest.call_admit(store, operation).await
-                })
+                Box::pin(admit.call(store, instance, operation))
             })
             .await
     }

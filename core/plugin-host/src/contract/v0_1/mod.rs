@@ -16,7 +16,9 @@ mod state;
 pub(crate) mod storage;
 
 pub(crate) use bindings::davit::types::types::Error as GuestError;
-pub(crate) use refusal::{Refusal, policy_error};
+pub(crate) use refusal::Refusal;
+#[cfg(feature = "pretended-next")]
+pub(crate) use refusal::shown;
 
 use crate::context::Context;
 use wasmtime::component::{HasSelf, Linker};

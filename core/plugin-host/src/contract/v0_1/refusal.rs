@@ -62,18 +62,20 @@ fn guest_error(error: PolicyError) -> GuestError {
 const MAX_TEXT: usize = 4096;
 
 /// A guest's error in the model's words, its text cut and without control characters.
-pub(crate) fn policy_error(error: GuestError) -> PolicyError {
-    match error {
-        GuestError::Invalid(text) => PolicyError::Invalid(shown(&text)),
-        GuestError::NotFound(text) => PolicyError::NotFound(shown(&text)),
-        GuestError::Conflict(text) => PolicyError::Conflict(shown(&text)),
-        GuestError::Denied(text) => PolicyError::Denied(shown(&text)),
-        GuestError::Unsupported(text) => PolicyError::Unsupported(shown(&text)),
-        GuestError::Unavailable(what) => {
-            PolicyError::Unavailable { retry_ms: what.retry_ms, message: shown(&what.message) }
+impl From<GuestError> for PolicyError {
+    fn from(error: GuestError) -> Self {
+        match error {
+            GuestError::Invalid(text) => Self::Invalid(shown(&text)),
+            GuestError::NotFound(text) => Self::NotFound(shown(&text)),
+            GuestError::Conflict(text) => Self::Conflict(shown(&text)),
+            GuestError::Denied(text) => Self::Denied(shown(&text)),
+            GuestError::Unsupported(text) => Self::Unsupported(shown(&text)),
+            GuestError::Unavailable(what) => {
+                Self::Unavailable { retry_ms: what.retry_ms, message: shown(&what.message) }
+            }
+            GuestError::Internal(text) => Self::Internal(shown(&text)),
+            GuestError::Other(text) => Self::Other(shown(&text)),
         }
-        GuestError::Internal(text) => PolicyError::Internal(shown(&text)),
-        GuestError::Other(text) => PolicyError::Other(shown(&text)),
     }
 }
 
