@@ -34,12 +34,41 @@ fn config(dir: &Path, plugin: &Path) -> Result<PathBuf> {
     let text = match plugin.file_stem().and_then(|s| s.to_str()) {
         Some("deny-by-pattern") => "deny = [\"registry-0*\"]\n",
         Some("image-policy") => "allow = [\"docker.io/*\", \"localhost:5000/*\"]\n",
+        Some("token-exchange") => "exchange = \"https://sts.example/token\"\nsecret = \"site-token\"\n",
+        Some("mirror") => {
+            "rules = [{ pattern = \"registry-*\", mirrors = [\"https://mirror.example\"], prefix = \"hub\" }]\n"
+        }
+        Some("signatures") => concat!(
+            "[[keys]]\npattern = \"registry-*\"\nkey = \"\"\"\n",
+            include_str!("../../../core/plugin-host/tests/signatures/p256.pub"),
+            "\"\"\"\n"
+        ),
         Some("site-defaults") => "labels = { team = \"web\" }\nenv = { SITE = \"1\" }\n",
+        Some("audit") => "sink = \"https://audit.example/v1\"\nsource = \"here\"\n",
+        Some("quota") => {
+            "callers = { \"*\" = { containers = 1000 } }\nlabels = { \"org.example.label0=*\" = { containers = 9 } }\n"
+        }
+        Some("macvlan") => "parent = \"eth0\"\nsubnets = [\"10.0.0.0/24\"]\nrange = \"10.0.0.64/26\"\n",
+        Some("vxlan") => {
+            "id = 42\nremotes = [\"192.0.2.2\"]\noverlay = [\"10.5.0.0/16\", \"192.168.0.0/16\"]\nslice = \"10.5.1.0/24\"\n"
+        }
         _ => "",
     };
     let path = dir.join("section.toml");
     fs::write(&path, text)?;
     Ok(path)
+}
+
+/// What a site grants by name to a plugin that leaves the names to it.
+fn grant(dir: &Path, plugin: &Path) -> Result<Option<PathBuf>> {
+    let text = match plugin.file_stem().and_then(|s| s.to_str()) {
+        Some("audit") => "http = [\"https://audit.example\"]\nstate = true\n",
+        Some("macvlan") => "interfaces = [\"eth0\"]\n",
+        _ => return Ok(None),
+    };
+    let path = dir.join("grant.toml");
+    fs::write(&path, text)?;
+    Ok(Some(path))
 }
 
 #[test]
@@ -48,7 +77,12 @@ fn every_shipped_plugin_keeps_to_the_rules_of_its_kind() -> Result<()> {
     for plugin in shipped()? {
         let section = config(dir.path(), &plugin)?;
         let section = section.to_str().context("a path in UTF-8")?;
-        let done = davit(&["test"], &plugin, &["--config", section, "--requests", "20"])?;
+        let grant = grant(dir.path(), &plugin)?;
+        let mut more = vec!["--config", section, "--requests", "20"];
+        if let Some(grant) = &grant {
+            more.extend(["--grant", grant.to_str().context("a path in UTF-8")?]);
+        }
+        let done = davit(&["test"], &plugin, &more)?;
         ensure!(done.code == 0, "{}: {}{}", plugin.display(), done.stdout, done.stderr);
         ensure!(done.stdout.contains(" passed, 0 failed"), "{}: {}", plugin.display(), done.stdout);
     }

@@ -19,10 +19,13 @@ use std::{
 };
 
 const KINDS: [&str; 4] = ["storage", "network", "registry-auth", "lifecycle"];
-/// One name for all, since errors name the plugin.
-const NAME: &str = "sample-1";
 /// A first build fetches and compiles what it needs.
 const PATIENCE: Duration = Duration::from_secs(600);
+
+/// The same in all languages, since errors name the plugin.
+fn name(kind: &str) -> String {
+    format!("sample-{kind}")
+}
 
 /// Plans by kind.
 type Plans = BTreeMap<&'static str, Value>;
@@ -89,14 +92,11 @@ impl Workshop {
             fs::remove_dir_all(&place)?;
         }
         fs::create_dir(&place)?;
-        let made = self.davit(&place, &["new", "--kind", kind, "--lang", self.language, NAME])?;
+        let words = ["new", "--kind", kind, "--lang", self.language, &name(kind)];
+        let made = self.davit(&place, &words)?;
         ensure!(made.stdout.contains("davit plugin build"), "it does not say what comes next: {made:?}");
-        let again = Command::new(programs().join("davit"))
-            .args(["plugin", "new", "--kind", kind, "--lang", self.language, NAME])
-            .current_dir(&place)
-            .output()?;
-        ensure!(!again.status.success(), "a folder that is there was written to");
-        Ok(place.join(NAME))
+        ensure!(self.davit(&place, &words).is_err(), "a folder that is there was written to");
+        Ok(place.join(name(kind)))
     }
 
     /// What serves all plugins of the language, by the first one's files.
@@ -151,7 +151,7 @@ impl Workshop {
         self.furnish(&plugin)?;
         self.own_test(&plugin)?;
         let built = self.davit(&plugin, &["build"])?;
-        let file = format!("{NAME}.wasm");
+        let file = format!("{}.wasm", name(kind));
         ensure!(built.stdout.contains(&file) && built.stdout.contains("sha256:"), "{built:?}");
         let checked = self.davit(&plugin, &["check", &file])?;
         ensure!(checked.stdout.contains(&format!("kinds    {kind}")), "{checked:?}");

@@ -1,10 +1,12 @@
 //! `cargo xtask bindings`: the C and Go bindings in `plugin-sdk/`, made from `wit/` and each template's `world.wit`, so
-//! that an author needs a compiler and no generator. They are checked in; `--check` says which are not today's.
+//! that an author needs a compiler and no generator; and the contract as pages to read, in `plugin-sdk/reference`. They are
+//! checked in; `--check` says which are not today's.
 //!
-//! It owns the `bindings` folders of those templates, whole: what it did not make is taken away.
+//! It owns the `bindings` folders of those templates and the folder of pages, whole: what it did not make is taken away.
 
 mod c;
 mod go;
+mod markdown;
 
 use crate::{command, workspace};
 use anyhow::{Context as _, Result, bail};
@@ -39,6 +41,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let mut made = Made::new();
     c::make(&root, &mut made)?;
     go::make(&root, &mut made)?;
+    markdown::make(&root, &mut made)?;
     let stale = stale(&root, &made)?;
     if options.check {
         match stale.first() {
@@ -92,6 +95,7 @@ fn stale(root: &Path, made: &Made) -> Result<Vec<PathBuf>> {
             strangers(root, &template?.path().join("bindings"), made, &mut stale)?;
         }
     }
+    strangers(root, &root.join(markdown::FOLDER), made, &mut stale)?;
     Ok(stale)
 }
 

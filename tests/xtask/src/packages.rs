@@ -34,11 +34,18 @@ pub(crate) const DEMO: &[Need] = &[
 /// What the tests need beside it.
 pub(crate) const TESTS: &[Need] = &[
     need("mkfs.ext4", "e2fsprogs"),
+    need("mkfs.btrfs", "btrfs-progs"),
+    need("mkfs.erofs", "erofs-utils"),
+    need("mkfs.xfs", "xfsprogs"),
     need("tar", "tar"),
     need("python3", "python3"),
     need("qemu-system-x86_64", "qemu-system-x86"),
     need("cpio", "cpio"),
+    need("openssl", "openssl"),
 ];
+
+/// Network plugins of the other kind, to compare with. An absolute path is looked for as it is.
+pub(crate) const CNI: &[Need] = &[need("/usr/lib/cni/host-local", "containernetworking-plugins")];
 
 /// What making the peers' root needs.
 pub(crate) const PEERS: &[Need] = &[need("debootstrap", "debootstrap")];

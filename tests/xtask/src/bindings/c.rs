@@ -1,6 +1,5 @@
-//! C: one header and one source for each kind. The names of interfaces are shortened to their last word, so that a
-//! method is called `storage_method_layer_place` and an error `davit_error_t`. The object file with the world's type is
-//! left out: `davit plugin build` puts the type in, from `world.wit`.
+//! C: a header, a source, and an object file with the world's type for each kind. The names of interfaces are shortened to
+//! their last word, so that a method is called `storage_method_layer_place` and an error `davit_error_t`.
 
 use super::{KINDS, Made, generated, world};
 use anyhow::Result;
@@ -16,12 +15,7 @@ pub(super) fn make(root: &Path, made: &mut Made) -> Result<()> {
     for kind in KINDS {
         let template = Path::new(FOLDER).join(kind);
         let (resolve, world) = world(root, kind, &root.join(&template).join("world.wit"))?;
-        let options = Opts {
-            rename: short_names(&resolve, world),
-            no_object_file: true,
-            autodrop_borrows: Enabled::Yes,
-            ..Opts::default()
-        };
+        let options = Opts { rename: short_names(&resolve, world), autodrop_borrows: Enabled::Yes, ..Opts::default() };
         for (file, bytes) in generated(options.build(), resolve, world)? {
             made.insert(template.join("bindings").join(file), bytes);
         }

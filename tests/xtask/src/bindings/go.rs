@@ -52,7 +52,9 @@ pub(super) fn make(root: &Path, made: &mut Made) -> Result<()> {
     }
     let file = tempfile::Builder::new().suffix(".wit").tempfile()?;
     fs::write(file.path(), SHARED)?;
-    let shared = bindings(root, "storage", file.path())?;
+    let mut shared = bindings(root, "storage", file.path())?;
+    // It exports nothing: each kind has its own.
+    shared.retain(|file, _| !file.starts_with("wit_exports"));
     for kind in KINDS {
         let template = Path::new(FOLDER).join(kind);
         let all = bindings(root, kind, &root.join(&template).join("world.wit"))?;
@@ -60,9 +62,7 @@ pub(super) fn make(root: &Path, made: &mut Made) -> Result<()> {
         made.extend(own.map(|(file, bytes)| (template.join("bindings").join(file), bytes)));
     }
     let into = Path::new(FOLDER).join("shared/bindings");
-    // It would export nothing: each kind has its own.
-    let imports = shared.into_iter().filter(|(file, _)| !file.starts_with("wit_exports"));
-    made.extend(imports.map(|(file, bytes)| (into.join(file), bytes)));
+    made.extend(shared.into_iter().map(|(file, bytes)| (into.join(file), bytes)));
     let source = runtime()?;
     for file in RUNTIME {
         let from = source.join(file);
@@ -81,11 +81,21 @@ fn bindings(root: &Path, kind: &str, file: &Path) -> Result<BTreeMap<PathBuf, Ve
         ..Opts::default()
     };
     let files = generated(options.build(), resolve, world)?;
-    Ok(files.into_iter().map(|(file, bytes)| (file, without_origin(&bytes))).collect())
+    let tidied = files.into_iter().map(|(file, bytes)| {
+        let code = without_origin(&bytes);
+        let code = if file.starts_with("wit_exports") { for_components(&code) } else { code };
+        (file, code.into_bytes())
+    });
+    Ok(tidied.collect())
+}
+
+/// What exports functions has no meaning in a test that runs outside of WebAssembly.
+fn for_components(code: &str) -> String {
+    code.replacen("package ", "//go:build wasip1\n\npackage ", 1)
 }
 
 /// Without the list of packages that a file's world had: it differs between kinds where the code does not.
-fn without_origin(bytes: &[u8]) -> Vec<u8> {
+fn without_origin(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
     let listed = |line: &str| {
         line == "//" || line.starts_with("// This code was generated from") || line.starts_with("//     davit:")
@@ -93,7 +103,7 @@ fn without_origin(bytes: &[u8]) -> Vec<u8> {
     let mut lines = text.split_inclusive('\n');
     let mut kept: String = lines.next().unwrap_or_default().to_owned();
     kept.extend(lines.skip_while(|line| listed(line.trim_end())));
-    kept.into_bytes()
+    kept
 }
 
 /// The folder of the runtime package, within the generator's own crate.

@@ -1,7 +1,7 @@
 #!/bin/busybox sh
 # Runs the test binaries one after the other and says how each ended. No hierarchy but cgroup v2 is mounted.
 /bin/busybox --install -s /bin
-export PATH=/bin HOME=/ TMPDIR=/tmp RUST_BACKTRACE=0 RUST_TEST_THREADS=2
+export PATH=/bin:/usr/bin:/usr/sbin HOME=/ TMPDIR=/tmp RUST_BACKTRACE=0 RUST_TEST_THREADS=2
 mkdir -p /dev /proc /sys /tmp /run
 mount -t devtmpfs devtmpfs /dev
 exec > /dev/ttyS0 2>&1 < /dev/null
