@@ -26,8 +26,8 @@ const HEAD: &str = "head";
 const BEGINNING: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 /// Of the 16 MiB that a plugin's state may have.
 const MOST_BYTES: u64 = 12 << 20;
-/// A request's body ends before its limit of 1 MiB.
-const MOST_BODY: usize = 900 << 10;
+/// A request's body has at most 1 MiB: no record is begun beyond this, and the longest fits into the rest.
+const MOST_BODY: usize = 700 << 10;
 /// Details of one record beyond this are left out, and the record says so.
 const MOST_DETAILS: usize = 32 << 10;
 const MOST_BATCH: u64 = 500;
@@ -241,6 +241,19 @@ struct Seen {
     attributes: Vec<(String, String)>,
 }
 
+fn words(error: Error) -> String {
+    match error {
+        Error::Invalid(text)
+        | Error::NotFound(text)
+        | Error::Conflict(text)
+        | Error::Denied(text)
+        | Error::Unsupported(text)
+        | Error::Internal(text)
+        | Error::Other(text) => text,
+        Error::Unavailable(unavailability) => unavailability.message,
+    }
+}
+
 fn post(settings: &Settings, lines: Vec<u8>) -> Result<u16> {
     let request = http::Request::new("POST", &settings.sink);
     request.header("content-type", "application/x-ndjson")?;
@@ -271,7 +284,7 @@ fn send(settings: &Settings, head: &Head, now_ms: u64) -> Result<Sent> {
     Ok(match post(settings, lines) {
         Ok(200..=299) => Sent::Taken { first: head.first, next },
         Ok(status) => Sent::Refused(format!("it answered {status}")),
-        Err(error) => Sent::Refused(error.to_string()),
+        Err(error) => Sent::Refused(words(error)),
     })
 }
 

@@ -299,8 +299,11 @@ impl Quota {
             if line.memory == asked.memory {
                 return Ok(false);
             }
+            let less = asked.memory != 0 && asked.memory < line.memory;
             let changed = Line { memory: asked.memory, ..line };
-            ledger.fits(settings, &changed, Some(at), asked.since_ms)?;
+            if !less {
+                ledger.fits(settings, &changed, Some(at), asked.since_ms)?;
+            }
             if let Some(line) = ledger.lines.get_mut(at) {
                 *line = changed;
             }

@@ -92,6 +92,9 @@ impl NetworkDriver for Vxlan {
         if slices.is_empty() {
             slices = needed(request.setting("slice"), "slice", "the part of the overlay that is this host's alone")?;
         }
+        if request.ipv6() && !slices.iter().any(|slice| slice.addr().is_ipv6()) {
+            return Err(invalid("slice: IPv6 is wanted, and no slice of this host is of it"));
+        }
         let masquerade = masqueraded(request)?;
         for slice in slices {
             check(slice, &overlays)?;

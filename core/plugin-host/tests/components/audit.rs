@@ -232,7 +232,10 @@ async fn a_sink_that_was_not_granted_gets_nothing_and_the_events_are_kept() {
     trail.sees(2).await;
     assert_eq!((trail.asked(), trail.queued()), (0, 2));
     let lines = trail.bench.services.lines.lock().unwrap();
-    assert!(lines[0].1.contains("grant \"http\" missing"), "{lines:?}");
+    assert!(
+        lines[0].1.contains("wait for the sink: http https://elsewhere.example (grant \"http\" missing"),
+        "{lines:?}"
+    );
 }
 
 /// The program of the README, on what a sink has.

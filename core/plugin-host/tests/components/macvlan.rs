@@ -96,9 +96,8 @@ async fn a_range_that_is_used_up_a_port_and_a_foreign_interface_are_refused() {
     assert_eq!(end.addresses.iter().map(|a| a.address.to_string()).collect::<Vec<_>>(), ["10.9.1.10/24"]);
 
     let port = PortRequest { protocol: "tcp".to_owned(), inside: 80, outside: None, address: None };
-    let error =
-        driver.plan_endpoint(&EndpointRequest { published: vec![port], ..endpoint('a') }, &plan, &Pool::default());
-    let error = error.await.unwrap_err();
+    let published = EndpointRequest { published: vec![port], ..endpoint('a') };
+    let error = driver.plan_endpoint(&published, &plan, &Pool::default()).await.unwrap_err();
     assert!(
         matches!(&error.error, PolicyError::Unsupported(text) if text.contains("80/tcp") && text.contains("own address")),
         "{error}"

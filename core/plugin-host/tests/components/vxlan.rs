@@ -75,6 +75,8 @@ async fn a_slice_of_the_request_comes_first_and_an_internal_network_has_no_way_o
     let plan = driver.plan_network(&request, &Pool::default()).await.unwrap();
     assert_eq!(plan.subnets.iter().map(|s| s.net.to_string()).collect::<Vec<_>>(), ["10.9.7.0/24"]);
     assert!(!plan.subnets[0].masquerade && plan.isolate);
+    let error = driver.plan_network(&NetworkRequest { ipv6: true, ..request }, &Pool::default()).await.unwrap_err();
+    assert!(matches!(&error.error, PolicyError::Invalid(text) if text.contains("IPv6 is wanted")), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
