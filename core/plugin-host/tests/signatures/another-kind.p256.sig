@@ -1,0 +1,1 @@
+MEYCIQCs6ILh1m8R33UiZx7amaUAAH/Ofc+vRfvz1n90edhgywIhAOAmvdNnErK9G9qw5abkqmaPXgyY/Cg4sV1/vTtZUEJC

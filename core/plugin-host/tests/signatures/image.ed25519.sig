@@ -1,0 +1,1 @@
+ewJKALvzHI+oArJMlXhTW4fRZ3LpZ1yAywJzLyfWyykHvh9k+wsAdbcszY3ekYZNMLcRypDcMg/ZWmCC7SY2Dw==
