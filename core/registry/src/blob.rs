@@ -72,7 +72,8 @@ impl Registry {
         let _turn =
             self.inner.transfers.acquire().await.map_err(|_| ErrorKind::Setting("the client is closed".into()))?;
         let mut last = None;
-        for target in self.targets(session, reference).await? {
+        let mut places = self.places(session, reference).await?;
+        while let Some(target) = places.next().await? {
             let mut transfer = Transfer::new(self, session, &target, descriptor, sink, progress);
             match transfer.run().await {
                 Err(kind) if elsewhere(&kind) => last = Some(kind),

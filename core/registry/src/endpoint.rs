@@ -7,9 +7,17 @@ use crate::{
     failure,
     origin::{Origin, may_be_plain},
 };
-use davit_model::reference::Reference;
+use davit_model::{
+    auth::Endpoint,
+    error::{PolicyError, PortError},
+    reference::Reference,
+};
 use reqwest::Url;
-use std::{collections::HashMap, sync::Mutex, time::Duration};
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Mutex,
+    time::Duration,
+};
 
 /// One place that serves one repository.
 #[derive(Clone, Debug)]
@@ -44,6 +52,47 @@ impl Target {
             .extend(self.repository.split('/'))
             .extend(parts);
         Ok(url)
+    }
+}
+
+/// Where to read from, one place after the other. The registry itself is looked at only when its turn comes: finding out
+/// how it speaks is a connection already, and it may be down while a mirror serves.
+pub(crate) struct Places<'a> {
+    registry: &'a Registry,
+    session: &'a Session,
+    reference: &'a Reference,
+    mirrors: VecDeque<Target>,
+    /// Whether the registry itself is still to come.
+    itself: bool,
+}
+
+impl Places<'_> {
+    /// The next place.
+    pub(crate) async fn next(&mut self) -> Result<Option<Target>, ErrorKind> {
+        if let Some(mirror) = self.mirrors.pop_front() {
+            return Ok(Some(mirror));
+        }
+        if !std::mem::take(&mut self.itself) {
+            return Ok(None);
+        }
+        let (registry, repository) = (self.reference.registry(), self.reference.repository());
+        let access = Access::to(repository, &["pull"]);
+        self.registry.registry_itself(self.session, registry, repository, &access).await.map(Some)
+    }
+}
+
+/// How often policy is asked for mirrors anew where it stumbled over itself.
+const STUMBLES: u32 = 5;
+
+/// Asks policy for mirrors. One that remembers how its mirrors are may be refused what it writes when another pull wrote
+/// the same at that moment; then it finds that there, and has nothing to write.
+async fn ask_for_mirrors(session: &Session, registry: &str, repository: &str) -> Result<Vec<Endpoint>, PortError> {
+    let mut stumbled = 0;
+    loop {
+        match session.auth.resolve(registry, repository).await {
+            Err(PortError { error: PolicyError::Conflict(_), .. }) if stumbled < STUMBLES => stumbled += 1,
+            other => return other,
+        }
     }
 }
 
@@ -96,20 +145,24 @@ impl Registry {
         Ok(target)
     }
 
-    /// The places to read `reference` from, best first: those that policy names, else the registry itself.
-    pub(crate) async fn targets(&self, session: &Session, reference: &Reference) -> Result<Vec<Target>, ErrorKind> {
+    /// The places to read `reference` from, best first: those that policy names, then the registry itself.
+    pub(crate) async fn places<'a>(
+        &'a self,
+        session: &'a Session,
+        reference: &'a Reference,
+    ) -> Result<Places<'a>, ErrorKind> {
         let (registry, repository) = (reference.registry(), reference.repository());
         let name = format!("{registry}/{repository}");
         let known = session.said.lock().unwrap_or_else(|e| e.into_inner()).mirrors.get(&name).cloned();
         let mirrors = match known {
             Some(mirrors) => mirrors,
             None => {
-                let mirrors = session.auth.resolve(registry, repository).await.map_err(ErrorKind::Policy)?;
+                let mirrors = ask_for_mirrors(session, registry, repository).await.map_err(ErrorKind::Policy)?;
                 session.said.lock().unwrap_or_else(|e| e.into_inner()).mirrors.insert(name, mirrors.clone());
                 mirrors
             }
         };
-        let mut targets = Vec::new();
+        let (mut targets, mut itself_is_named) = (Vec::new(), false);
         for mirror in &mirrors {
             let base = self.checked(&mirror.origin)?;
             let prefix = mirror.prefix.trim_matches('/');
@@ -117,14 +170,12 @@ impl Registry {
             let host = base.host_str().unwrap_or_default();
             let authority = base.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
             let itself = self.inner.options.hosts.get(registry).map_or(registry, String::as_str);
-            let name = if authority == itself { registry.to_owned() } else { authority };
+            let is_itself = authority == itself;
+            itself_is_named |= is_itself && prefix.is_empty();
+            let name = if is_itself { registry.to_owned() } else { authority };
             targets.push(Target { registry: name, repository, base });
         }
-        if targets.is_empty() {
-            let access = Access::to(repository, &["pull"]);
-            targets.push(self.registry_itself(session, registry, repository, &access).await?);
-        }
-        Ok(targets)
+        Ok(Places { registry: self, session, reference, mirrors: targets.into(), itself: !itself_is_named })
     }
 
     /// A mirror's origin as a URL that may be spoken to.

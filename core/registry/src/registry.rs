@@ -127,7 +127,7 @@ struct TagsPage {
 }
 
 /// The next page of a list (RFC 8288 `Link` with `rel="next"`), on the same origin only.
-fn next_page(page: &Url, response: &reqwest::Response) -> Option<Url> {
+pub(crate) fn next_page(page: &Url, response: &reqwest::Response) -> Option<Url> {
     let link = response.headers().get(header::LINK)?.to_str().ok()?;
     let (target, params) = link.strip_prefix('<')?.split_once('>')?;
     let next = page.join(target).ok()?;

@@ -47,7 +47,8 @@ impl Registry {
         platform: Option<&Platform>,
     ) -> Result<Resolved, ErrorKind> {
         let mut last = None;
-        for target in self.targets(session, reference).await? {
+        let mut places = self.places(session, reference).await?;
+        while let Some(target) = places.next().await? {
             match self.resolve_at(session, &target, reference, platform).await {
                 Err(kind) if elsewhere(&kind) => {
                     tracing::debug!(endpoint = target.origin().as_str(), error = %kind, "the next endpoint is asked");

@@ -4,12 +4,10 @@
 mod support;
 
 use davit_model::{
-    auth::{Answer, Credential, CredentialKind, Endpoint, Scheme},
+    auth::{Answer, Scheme},
     error::PolicyError,
-    id::Caller,
-    secret::Secret,
 };
-use davit_registry::{Descriptor, Document, ErrorKind, Options, Registry, Session};
+use davit_registry::{Descriptor, ErrorKind, Options, Registry};
 use serde_json::json;
 use std::{
     sync::{
@@ -219,35 +217,6 @@ async fn a_foreign_layers_address_is_never_asked() {
 }
 
 #[tokio::test]
-async fn mirrors_serve_in_order_and_see_no_credential_of_the_registry() {
-    let (server, image, layer) = with_layer(1000).await;
-    let dead = Scripted::start(|_| Reply::Send(answer("404 Not Found", &[], b""))).await;
-    let mut auth = FakePolicy::new(|_| Ok(Answer::Anonymous));
-    let mirror = |origin: String| Endpoint { origin, prefix: String::new() };
-    auth.mirrors = vec![mirror(format!("http://{}", dead.address)), mirror(format!("http://{}", server.address))];
-    let auth = Arc::new(auth);
-    let offered = Credential {
-        server: "registry.example".into(),
-        user: Some("ann".into()),
-        kind: CredentialKind::Password,
-        secret: Secret::new("secret"),
-    };
-    let session = Session::new(auth.clone(), Caller("uid:1".into()), Some(offered));
-    let name = reference("registry.example", "x:1");
-    let client = client();
-    assert_eq!(client.resolve(&session, &name, None).await.unwrap().document, image.document);
-    client.fetch_blob(&session, &name, &layer, &mut Kept::default(), &quiet()).await.unwrap();
-    assert!(!dead.heads.lock().unwrap().is_empty());
-    assert!(auth.asked.lock().unwrap().iter().all(|c| c.offered.is_none()));
-
-    let mut remote = FakePolicy::new(|_| Ok(Answer::Anonymous));
-    remote.mirrors = vec![mirror("http://mirror.example".into())];
-    let session = support::session(Arc::new(remote));
-    let e = client.resolve(&session, &name, None).await.unwrap_err();
-    assert!(matches!(*e.kind, ErrorKind::Refused(_)), "{e}");
-}
-
-#[tokio::test]
 async fn policy_may_refuse_a_registry_before_anything_is_sent() {
     let server = Scripted::start(|_| Reply::Send(answer("200 OK", &[], b""))).await;
     let auth = Arc::new(FakePolicy::new(|c| match c.scheme {
@@ -258,32 +227,6 @@ async fn policy_may_refuse_a_registry_before_anything_is_sent() {
     assert!(matches!(*e.kind, ErrorKind::Policy(_)), "{e}");
     assert!(e.to_string().contains("this registry is not for us"), "{e}");
     assert!(server.heads.lock().unwrap().iter().all(|h| h.starts_with("HEAD /v2/ ")), "but the probe for TLS");
-}
-
-#[tokio::test]
-async fn trust_is_decided_over_what_refers_to_the_manifest() {
-    let server = RealRegistry::open();
-    let (client, own) = (client(), session(answers::anonymous()));
-    let image = Image::of(&[layer_bytes(23, 10)]);
-    let name = reference(&server.address, "x:1");
-    client.push(&own, &name, &image.document, &image.blobs, &image.source, &|_, _| {}).await.unwrap();
-    let mut strict = FakePolicy::new(|_| Ok(Answer::Anonymous));
-    strict.wants_referrer = Some("application/vnd.test.signature".into());
-    let strict = session(Arc::new(strict));
-    let e = client.resolve(&strict, &name, None).await.unwrap_err();
-    assert!(e.to_string().contains("is not signed"), "{e}");
-
-    // Debian's registry has no referrers API: the list hangs at the fallback tag.
-    let signature = Image::of(&[b"signature".to_vec()]);
-    let at = name.with_digest(signature.document.digest.clone());
-    client.push(&own, &at, &signature.document, &signature.blobs, &signature.source, &|_, _| {}).await.unwrap();
-    let mut entry = signature.document.descriptor();
-    entry.artifact_type = Some("application/vnd.test.signature".into());
-    let list = json!({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [entry]});
-    let list = Document::new(OCI_INDEX, list.to_string());
-    let tag = name.with_tag(&format!("sha256-{}", image.document.digest.hex())).unwrap();
-    client.push(&own, &tag, &list, &[], &Blobs::default(), &|_, _| {}).await.unwrap();
-    assert_eq!(client.resolve(&strict, &name, None).await.unwrap().document, image.document);
 }
 
 #[tokio::test]
