@@ -1,6 +1,6 @@
 //! The root mount: made detached, put on top of the old root, pivoted to, and the old root let go.
 
-use super::{overlay, resolve};
+use super::{image, overlay, resolve};
 use crate::failure::{At, Failure, Stage};
 use crate::spec::OverlayTier;
 use davit_model::storage::RootMount;
@@ -55,9 +55,7 @@ pub(super) fn from_area(root: &RootMount, tier: Option<OverlayTier>) -> Result<R
             }
             Ok(root)
         }
-        RootMount::Image { format, .. } => {
-            Err(Failure::new(Stage::Root, format!("a root from an image of format {format} is not supported yet")))
-        }
+        RootMount::Image { at, format } => image::root(at.as_str(), format).map(Root::detached),
     }
 }
 
