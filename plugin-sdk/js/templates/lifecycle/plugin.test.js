@@ -14,7 +14,7 @@ test('a container without a team gets the label of the site', async () => {
   assert.deepEqual(adjustment.calls, [['set', '/labels/team', '"web"']]);
 });
 
-test('nothing is changed where the label is there, where nothing is created, and where the site says nothing', async () => {
+test('nothing is changed where the label is there, nothing is created, or the site says nothing', async () => {
   const adjustment = fake();
   await mutate.mutate(operation(), adjustment);
   host.config = { team: 'web' };

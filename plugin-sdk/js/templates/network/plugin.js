@@ -1,5 +1,5 @@
-// The default network: a bridge, a veth pair for each container, IPv4 and where asked for IPv6 addresses from the site's
-// pool, masqueraded on their way out, ports published on the host, names for the network's other containers.
+// The default network: a bridge, a veth pair for each container, IPv4 and where asked for IPv6 addresses from the
+// site's pool, masqueraded on their way out, ports published on the host, names for the network's other containers.
 //
 // Settings (of the request, or `[plugins.my-plugin.config]`): `mtu`; `masquerade = "false"`.
 

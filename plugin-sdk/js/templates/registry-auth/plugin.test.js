@@ -62,7 +62,8 @@ test('what the token server refuses is said', async () => {
     const error = await authenticate(challenge(), fake()).catch((thrown) => thrown);
     return error.payload;
   };
-  assert.deepEqual(await said({ status: 401 }), { tag: 'denied', val: `the token server ${REALM} refused the credential` });
+  const refused = `the token server ${REALM} refused the credential`;
+  assert.deepEqual(await said({ status: 401 }), { tag: 'denied', val: refused });
   assert.deepEqual(await said({ status: 404 }), { tag: 'other', val: `the token server ${REALM} answered 404` });
   const busy = { retryMs: 7000n, message: `the token server ${REALM} answered 503` };
   assert.deepEqual(await said({ status: 503, header: '7' }), { tag: 'unavailable', val: busy });

@@ -1,4 +1,5 @@
-// The contract's errors, the log, and what keeps a mistake in the policy from ending the instance. Knows no kind of plugin.
+// The contract's errors, the log, and what keeps a mistake in the policy from ending the instance. Knows no kind of
+// plugin.
 
 import { write } from 'davit:host/log@0.1.0';
 
@@ -50,11 +51,12 @@ export const log = {
 };
 
 /**
- * The functions of one exported interface, made safe: whatever is thrown becomes an error of the contract, `internal` for
- * what is none. Handles that the call was given are given back.
+ * The functions of one exported interface, made safe: whatever is thrown becomes an error of the contract, `internal`
+ * for what is none. Handles that the call was given are given back.
  */
 export function guarded(functions) {
-  return Object.fromEntries(Object.entries(functions).map(([name, policy]) => [name, guard(name, policy.bind(functions))]));
+  const safe = ([name, policy]) => [name, guard(name, policy.bind(functions))];
+  return Object.fromEntries(Object.entries(functions).map(safe));
 }
 
 function guard(name, policy) {

@@ -1,5 +1,5 @@
-// A small fake of the host, for `npm test`: the modules `davit:host/…` that the policy imports, and objects that write down
-// what the policy did with them. Loaded in front of the test by `node --import`.
+// A small fake of the host, for `npm test`: the modules `davit:host/…` that the policy imports, and objects that write
+// down what the policy did with them. Loaded in front of the test by `node --import`.
 
 import { register } from 'node:module';
 

@@ -1,6 +1,6 @@
-// Storage by full copies: every layer is a whole tree, its parent's copied and the archive applied on top, and a container's
-// root is one more copy. Slow and large, and works on any file system. Where the file system can share extents (reflink),
-// the copies are cheap.
+// Storage by full copies: every layer is a whole tree, its parent's copied and the archive applied on top, and a
+// container's root is one more copy. Slow and large, and works on any file system. Where the file system can share
+// extents (reflink), the copies are cheap.
 //
 // Names in the area: `CHAIN.part` while a layer is written, `t-CHAIN` when it is committed, `r-ID` for a root.
 

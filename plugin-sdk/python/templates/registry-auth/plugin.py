@@ -1,6 +1,6 @@
 """
-How this site logs in to registries: with the credential that the caller sent, else anonymously; tokens are fetched from the
-realm that the registry names (distribution token specification).
+How this site logs in to registries: with the credential that the caller sent, else anonymously; tokens are fetched
+from the realm that the registry names (distribution token specification).
 
     [plugins.my-plugin.config]
     mirror = "https://mirror.example"    # asked first; absent: the registry itself

@@ -1,4 +1,7 @@
-"""The contract's errors, the log, and what keeps a mistake in the policy from ending the instance. Knows no kind of plugin."""
+"""
+The contract's errors, the log, and what keeps a mistake in the policy from ending the instance. Knows no kind of
+plugin.
+"""
 
 import functools
 import json

@@ -1,6 +1,7 @@
 """
-A small fake of the host, for `python3 -m unittest`: the modules that componentize-py makes out of the contract, as far as the
-policy imports them, and objects that write down what the policy did with them. The test imports it in front of the policy.
+A small fake of the host, for `python3 -m unittest`: the modules that componentize-py makes out of the contract, as far
+as the policy imports them, and objects that write down what the policy did with them. The test imports it in front of
+the policy.
 """
 
 import enum
@@ -26,8 +27,8 @@ class Unavailability:
 
 class Fake:
     """
-    An object with every method that there could be: each writes its name and arguments into `calls` and answers what was
-    said for it, a value or a function.
+    An object with every method that there could be: each writes its name and arguments into `calls` and answers what
+    was said for it, a value or a function.
     """
 
     def __init__(self, **answers: Any) -> None:
