@@ -374,8 +374,9 @@ extern bool config_section_json(plugin_string_t *ret, config_error_t *err);
 // Errors: `denied` without the grant, `invalid` for a key that is empty or too long.
 extern bool state_get(plugin_string_t *key, plugin_option_list_u8_t *ret, state_error_t *err);
 // Sets a value, or removes it where `new` is none, if it still is `expected` (none: not there). Answers whether it
-// was; on false read again and decide again. Two calls that swap the same key: one of them is refused when it ends,
-// with `conflict`.
+// was; on false read again and decide again. Two calls that swap the same key: one of them is made again, in another
+// instance, with what the other has written; a plan, and a call that this happens to eight times, is refused with
+// `conflict`.
 // Errors: `denied`, `invalid` (key or value too long), `unsupported` where the site keeps no state.
 extern bool state_swap(plugin_string_t *key, plugin_list_u8_t *maybe_expected, plugin_list_u8_t *maybe_new_, bool *ret, state_error_t *err);
 // All keys that start with `prefix`, sorted.

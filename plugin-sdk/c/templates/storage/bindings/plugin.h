@@ -263,8 +263,9 @@ extern bool config_section_json(plugin_string_t *ret, config_error_t *err);
 // Errors: `denied` without the grant, `invalid` for a key that is empty or too long.
 extern bool state_get(plugin_string_t *key, plugin_option_list_u8_t *ret, state_error_t *err);
 // Sets a value, or removes it where `new` is none, if it still is `expected` (none: not there). Answers whether it
-// was; on false read again and decide again. Two calls that swap the same key: one of them is refused when it ends,
-// with `conflict`.
+// was; on false read again and decide again. Two calls that swap the same key: one of them is made again, in another
+// instance, with what the other has written; a plan, and a call that this happens to eight times, is refused with
+// `conflict`.
 // Errors: `denied`, `invalid` (key or value too long), `unsupported` where the site keeps no state.
 extern bool state_swap(plugin_string_t *key, plugin_list_u8_t *maybe_expected, plugin_list_u8_t *maybe_new_, bool *ret, state_error_t *err);
 // All keys that start with `prefix`, sorted.
@@ -298,7 +299,8 @@ extern bool storage_method_steps_snapshot(storage_borrow_steps_t self, storage_n
 extern bool storage_method_steps_make_image(storage_borrow_steps_t self, storage_name_t *src, storage_name_t *dst, plugin_string_t *format, storage_error_t *err);
 // Renames, atomically; `dst` must not exist.
 extern bool storage_method_steps_rename(storage_borrow_steps_t self, storage_name_t *src, storage_name_t *dst, storage_error_t *err);
-// Limits the size of a tree by a project quota; refused by the core without the feature `quota`.
+// Limits the size of a tree by a project quota; refused by the core without the feature `quota`. Trees that one call
+// limits count together, against the last number that was said.
 extern bool storage_method_steps_quota(storage_borrow_steps_t self, storage_name_t *at, uint64_t bytes, storage_error_t *err);
 // Removes a tree, subvolume or image file. Nothing to do where it is not there. Done last, and not undone.
 extern bool storage_method_steps_discard(storage_borrow_steps_t self, storage_name_t *at, storage_error_t *err);
