@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import { guarded } from './davit.js';
 import { fake, hostError } from './fake-host.js';
 import { driver } from './plugin.js';
 
@@ -48,4 +49,9 @@ test("the host's error is handed on, and a mistake becomes internal", async () =
   await assert.rejects(driver.commitLayer(base, refusing), { payload: { tag: 'conflict', val: 't-aa is there' } });
   const broken = driver.commitLayer(fake({ chainId: () => { throw new TypeError('oops'); } }), fake());
   await assert.rejects(broken, { payload: { tag: 'internal', val: 'TypeError: oops' } });
+});
+
+test('a place that is no text is internal', async () => {
+  const { promote } = guarded({ promote() {} });
+  await assert.rejects(promote(), { payload: { tag: 'internal', val: 'promote answers a text, not undefined' } });
 });

@@ -1,7 +1,7 @@
 import unittest
 
 import fake_host
-from fake_host import Err, Fake, failing, reset
+from fake_host import Fake, failing, refused, reset
 
 from plugin import Admit, AfterExit, BeforeStart, Mutate, Observe
 from wit_world.imports import types
@@ -15,11 +15,6 @@ class Lifecycle(unittest.TestCase):
     def setUp(self) -> None:
         reset()
         self.adjustment = Fake()
-
-    def refused(self, call, *args):
-        with self.assertRaises(Err) as caught:
-            call(*args)
-        return caught.exception.value
 
     def test_a_container_without_a_team_gets_the_label_of_the_site(self) -> None:
         fake_host.config["team"] = "web"
@@ -37,7 +32,7 @@ class Lifecycle(unittest.TestCase):
         fake_host.config["refuse"] = '["quay.io/","docker.io/"]'
         text = "image docker.io/library/alpine is refused: images that begin with docker.io/ are"
         for kind in ["image.pull", "container.create"]:
-            self.assertEqual(self.refused(Admit().admit, operation(kind=kind)), types.Error_Denied(text))
+            self.assertEqual(refused(Admit().admit, operation(kind=kind)), types.Error_Denied(text))
         Admit().admit(operation(kind="image.remove"))
         Admit().admit(operation(image="registry.example/alpine"))
         Admit().admit(operation(image=None))
@@ -45,14 +40,14 @@ class Lifecycle(unittest.TestCase):
     def test_a_list_that_is_none_is_said_to_be_none(self) -> None:
         for refuse in ["docker.io/", "{}", "[1]"]:
             fake_host.config["refuse"] = refuse
-            error = self.refused(Admit().admit, operation())
+            error = refused(Admit().admit, operation())
             self.assertEqual(error, types.Error_Invalid("refuse is a list of texts"))
 
     def test_privileged_containers_start_unless_the_site_says_never(self) -> None:
         BeforeStart().before_start(operation(privileged=True))
         fake_host.config["privileged"] = "never"
         BeforeStart().before_start(operation(privileged=False))
-        error = self.refused(BeforeStart().before_start, operation(privileged=True))
+        error = refused(BeforeStart().before_start, operation(privileged=True))
         self.assertEqual(error, types.Error_Denied("privileged containers are not started here"))
 
     def test_ends_and_events_are_logged(self) -> None:
@@ -63,4 +58,4 @@ class Lifecycle(unittest.TestCase):
     def test_a_right_that_was_not_granted_is_said_by_the_host(self) -> None:
         fake_host.config["team"] = "web"
         denied = types.Error_Denied("/labels/team")
-        self.assertEqual(self.refused(Mutate().mutate, operation(), Fake(set=failing(denied))), denied)
+        self.assertEqual(refused(Mutate().mutate, operation(), Fake(set=failing(denied))), denied)

@@ -1,7 +1,7 @@
 import unittest
 
 import fake_host
-from fake_host import Err, Fake, failing, reset
+from fake_host import Fake, failing, refused, reset
 
 from plugin import Driver
 from wit_world.imports import types
@@ -26,11 +26,6 @@ class Network(unittest.TestCase):
         self.driver.plan_endpoint(Fake(**{"published": [], "aliases": [], **wishes}), network, plan)
         return plan.calls
 
-    def refused(self, call, *args, **wishes):
-        with self.assertRaises(Err) as caught:
-            call(*args, **wishes)
-        return caught.exception.value
-
     def test_a_network_is_a_bridge_with_a_subnet_of_the_pool_masqueraded_and_isolated(self) -> None:
         calls = [("bridge",), ("subnet", None, False), ("masquerade", self.v4), ("isolate",)]
         self.assertEqual(self.planned(), calls)
@@ -42,7 +37,7 @@ class Network(unittest.TestCase):
     def test_the_requests_setting_goes_before_the_sites_and_nonsense_is_refused(self) -> None:
         fake_host.config["masquerade"] = "false"
         self.assertNotIn("masquerade", [name for name, *_ in self.planned()])
-        error = self.refused(self.planned, setting="maybe")
+        error = refused(self.planned, setting="maybe")
         self.assertEqual(error, types.Error_Invalid('masquerade is true or false, not "maybe"'))
 
     def test_an_endpoint_has_an_address_in_every_subnet_and_a_default_route_for_each_family(self) -> None:
@@ -73,11 +68,11 @@ class Network(unittest.TestCase):
 
     def test_an_mtu_that_is_no_number_is_refused_as_is_a_network_without_a_bridge(self) -> None:
         for mtu in ["", "big", "1e3", "-1", "1_500", "4294967296", "9" * 5000]:
-            error = self.refused(self.connected, setting=mtu)
+            error = refused(self.connected, setting=mtu)
             self.assertEqual(error, types.Error_Invalid(f'mtu is a number, not "{mtu}"'))
-        error = self.refused(self.driver.plan_endpoint, Fake(), Fake(links=[]), Fake())
+        error = refused(self.driver.plan_endpoint, Fake(), Fake(links=[]), Fake())
         self.assertEqual(error, types.Error_Invalid("the network has no bridge"))
 
     def test_the_hosts_error_is_handed_on_whole(self) -> None:
         full = types.Error_Unavailable(types.Unavailability(0, "nothing is free"))
-        self.assertEqual(self.refused(self.connected, self.v4, plan=Fake(lease=failing(full))), full)
+        self.assertEqual(refused(self.connected, self.v4, plan=Fake(lease=failing(full))), full)

@@ -1,7 +1,7 @@
 import unittest
 
 import fake_host
-from fake_host import Err, Fake, failing, reset
+from fake_host import Fake, failing, refused, reset
 
 from plugin import Authenticator, Resolver, Verifier
 from wit_world.imports import types
@@ -26,11 +26,6 @@ class RegistryAuth(unittest.TestCase):
         Authenticator().authenticate(challenge(**facts), answer)
         return answer.calls
 
-    def refused(self, call, *args, **facts):
-        with self.assertRaises(Err) as caught:
-            call(*args, **facts)
-        return caught.exception.value
-
     def respond(self, **facts) -> None:
         fake_host.responses.append(Fake(**{"status": 200, "take_secret": self.token, "json": "300", **facts}))
 
@@ -39,10 +34,10 @@ class RegistryAuth(unittest.TestCase):
 
     def test_a_login_is_answered_with_the_credential_that_was_offered_once(self) -> None:
         self.assertEqual(self.answered(scheme="basic", offered=self.password), [("basic", self.password)])
-        error = self.refused(self.answered, scheme="basic", offered=self.password, attempt=3)
+        error = refused(self.answered, scheme="basic", offered=self.password, attempt=3)
         self.assertEqual(error, types.Error_Denied("registry.example refused the credential"))
         text = "registry.example wants a login, and there is no credential for it; run: davit login registry.example"
-        self.assertEqual(self.refused(self.answered, scheme="basic"), types.Error_Denied(text))
+        self.assertEqual(refused(self.answered, scheme="basic"), types.Error_Denied(text))
 
     def test_a_token_is_fetched_from_the_realm_with_the_password(self) -> None:
         self.respond()
@@ -78,10 +73,10 @@ class RegistryAuth(unittest.TestCase):
             ({"status": 503, "header": "7"}, types.Error_Unavailable(busy)),
         ]:
             self.respond(**facts)
-            self.assertEqual(self.refused(self.answered), error)
+            self.assertEqual(refused(self.answered), error)
 
     def test_an_unknown_scheme_is_unsupported_and_logged(self) -> None:
-        error = self.refused(self.answered, scheme="digest")
+        error = refused(self.answered, scheme="digest")
         self.assertEqual(error, types.Error_Unsupported('the authentication scheme "digest"'))
         self.assertEqual(fake_host.lines, [("WARN", "registry.example asks for digest")])
 
@@ -99,6 +94,6 @@ class RegistryAuth(unittest.TestCase):
         Verifier().verify(manifest("registry.example/app:1"))
         fake_host.config["digest"] = "required"
         Verifier().verify(manifest("registry.example/app@sha256:aa"))
-        error = self.refused(Verifier().verify, manifest("registry.example/app:1"))
+        error = refused(Verifier().verify, manifest("registry.example/app:1"))
         text = "registry.example/app:1 is not pinned by a digest; it is sha256:aa now"
         self.assertEqual(error, types.Error_Denied(text))

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from componentize_py_types import Err
 from wit_world.imports import log, types
 
+U64 = 2**64 - 1
+
 
 class PluginError(Err):
     """An error of the contract, with a text for people. Raise one of its kinds."""
@@ -18,7 +20,7 @@ class PluginError(Err):
     case: type
 
     def __init__(self, text: str) -> None:
-        super().__init__(self.case(str(text)))
+        super().__init__(self.case(_sent(text)))
 
 
 class Invalid(PluginError):
@@ -57,7 +59,7 @@ class Unavailable(Err):
     case = types.Error_Unavailable
 
     def __init__(self, text: str, retry_ms: int = 0) -> None:
-        super().__init__(self.case(types.Unavailability(int(retry_ms), str(text))))
+        super().__init__(self.case(types.Unavailability(max(0, min(int(retry_ms), U64)), _sent(text))))
 
 
 class Internal(PluginError):
@@ -78,6 +80,11 @@ CASES = tuple(kind.case for kind in (Invalid, NotFound, Conflict, Denied, Unsupp
 TEXTS = ("commit_layer", "promote")
 
 
+def _sent(text: object) -> str:
+    """As a text of the contract, which is Unicode without lone surrogates."""
+    return str(text).encode("utf-8", "replace").decode()
+
+
 def quoted(text: str) -> str:
     """A text between quotation marks, for messages."""
     return json.dumps(text, ensure_ascii=False)
@@ -85,12 +92,12 @@ def quoted(text: str) -> str:
 
 def info(text: str) -> None:
     """A line for the operator in the plugin's log."""
-    log.write(log.Level.INFO, text)
+    log.write(log.Level.INFO, _sent(text))
 
 
 def warn(text: str) -> None:
     """A line in the plugin's log about something to look at."""
-    log.write(log.Level.WARN, text)
+    log.write(log.Level.WARN, _sent(text))
 
 
 def guarded(exported: type) -> type:
@@ -109,13 +116,15 @@ def _guard(name: str, function: Callable) -> Callable:
     def safe(*args):
         try:
             answer = function(*args)
+            if name in TEXTS and not isinstance(answer, str):
+                raise Internal(f"{name} answers a text, not {type(answer).__name__}")
+            return answer
         except BaseException as error:
-            if isinstance(error, Err) and isinstance(error.value, CASES):
-                raise
-            warn(f"{name}: {traceback.format_exc()}")
-            raise Internal(f"{type(error).__name__}: {error}") from None
-        if name in TEXTS and not isinstance(answer, str):
-            raise Internal(f"{name} answers a text, not {type(answer).__name__}")
-        return answer
+            value = getattr(error, "value", None)
+            if not isinstance(error, Err) or type(value) not in CASES:
+                warn(f"{name}: {traceback.format_exc()}")
+                value = types.Error_Internal(_sent(f"{type(error).__name__}: {error}"))
+            # What is raised to the host has to be an `Err` itself; of a class made from it the interpreter dies.
+            raise Err(value) from None
 
     return safe

@@ -63,6 +63,17 @@ def request(method: str, url: str) -> Fake:
     return made
 
 
+def refused(call: Any, *args: Any, **named: Any) -> Any:
+    """The error of the contract that a call ends with. As in the component, a class made from `Err` would not do."""
+    try:
+        call(*args, **named)
+    except Exception as error:
+        if type(error) is Err:
+            return error.value
+        raise AssertionError("the call ends with what is no error of the contract") from error
+    raise AssertionError("the call was not refused")
+
+
 def failing(value: Any) -> Any:
     """A function that raises an error as the host does."""
 

@@ -1,7 +1,8 @@
 import unittest
 
-from fake_host import Err, Fake, failing, lines, reset
+from fake_host import Fake, failing, lines, refused, reset
 
+from davit import guarded
 from plugin import Driver
 from wit_world.imports import types
 
@@ -11,11 +12,6 @@ class Storage(unittest.TestCase):
         reset()
         self.driver, self.steps = Driver(), Fake()
         self.base = Fake(chain_id="aa", place="t-aa")
-
-    def refused(self, call, *args):
-        with self.assertRaises(Err) as caught:
-            call(*args)
-        return caught.exception.value
 
     def test_a_base_layer_is_written_into_an_empty_folder(self) -> None:
         unpack = Fake()
@@ -37,7 +33,7 @@ class Storage(unittest.TestCase):
         self.assertEqual(self.steps.calls + root.calls, [("clone_tree", "t-aa", "r-c0"), ("tree", "r-c0", True)])
 
     def test_a_root_on_a_layer_that_is_not_committed_is_refused(self) -> None:
-        error = self.refused(self.driver.prepare_root, "c0", Fake(chain_id="bb"), self.steps, Fake())
+        error = refused(self.driver.prepare_root, "c0", Fake(chain_id="bb"), self.steps, Fake())
         self.assertEqual(error, types.Error_Invalid("layer bb is not committed"))
 
     def test_changes_become_a_layer_and_a_layer_can_be_removed_before_it_is_committed(self) -> None:
@@ -48,8 +44,16 @@ class Storage(unittest.TestCase):
 
     def test_the_hosts_error_is_handed_on_and_a_mistake_becomes_internal(self) -> None:
         there = types.Error_Conflict("t-aa is there")
-        self.assertEqual(self.refused(self.driver.commit_layer, self.base, Fake(rename=failing(there))), there)
+        self.assertEqual(refused(self.driver.commit_layer, self.base, Fake(rename=failing(there))), there)
         broken = Fake(chain_id=lambda: 1 // 0)
-        error = self.refused(self.driver.commit_layer, broken, self.steps)
+        error = refused(self.driver.commit_layer, broken, self.steps)
         self.assertEqual(error, types.Error_Internal("ZeroDivisionError: integer division or modulo by zero"))
         self.assertIn("Traceback", lines[0][1])
+
+    def test_a_place_that_is_no_text_is_internal(self) -> None:
+        @guarded
+        class Forgetful:
+            def promote(self) -> None:
+                pass
+
+        self.assertEqual(refused(Forgetful().promote), types.Error_Internal("promote answers a text, not NoneType"))
