@@ -19,7 +19,7 @@ bool mutate(operation_t operation, adjustment_t adjustment, davit_error_t *err) 
   TEXT kind = kind_of(operation);
   TEXT label = {0};
   if (!team.is_some || !text_is(kind, "container.create") ||
-      lifecycle_method_operation_field(operation, T("/labels/team"), &label)) {
+      SOME(label, lifecycle_method_operation_field(operation, T("/labels/team"), &label))) {
     return true;
   }
   TEXT json = json_string(team.val);
@@ -31,7 +31,7 @@ bool admit(operation_t operation, davit_error_t *err) {
   if (!text_is(kind, "image.pull") && !text_is(kind, "container.create")) return true;
   TEXT image = {0};
   OPTION list = {0};
-  bool has_image = lifecycle_method_operation_image(operation, &image);
+  bool has_image = SOME(image, lifecycle_method_operation_image(operation, &image));
   if (!config_get(T("refuse"), &list, err)) return false;
   if (!has_image || !list.is_some) return true;
   AUTO(plugin_list_string_free) texts_t refused = {0};

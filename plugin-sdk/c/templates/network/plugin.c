@@ -87,7 +87,7 @@ static bool join_subnet(endpoint_request_t request, subnet_t subnet, bool first,
                         davit_error_t *err) {
   bool v6 = network_method_subnet_v6(subnet);
   TEXT wanted = {0}, leased = {0}, gateway = {0};
-  bool asked = first && network_method_endpoint_request_wanted_address(request, v6, &wanted);
+  bool asked = first && SOME(wanted, network_method_endpoint_request_wanted_address(request, v6, &wanted));
   if (!network_method_endpoint_plan_lease(plan, subnet, asked ? &wanted : NULL, &leased, err)) return false;
   if (!first) return true;
   network_method_subnet_gateway(subnet, &gateway);

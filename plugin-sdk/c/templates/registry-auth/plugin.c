@@ -23,7 +23,7 @@ static text_t registry_of(challenge_t challenge) {
 
 static bool param(challenge_t challenge, const char *key, text_t *value) {
   text_t name = text(key);
-  return registry_auth_method_challenge_param(challenge, &name, value);
+  return SOME(*value, registry_auth_method_challenge_param(challenge, &name, value));
 }
 
 static bool is_of_kind(const credential_own *credential, const char *wanted) {
@@ -58,7 +58,7 @@ static bool refuse_second_try(challenge_t challenge, davit_error_t *err) {
 
 static bool basic(challenge_t challenge, answer_t answer, davit_error_t *err) {
   AUTO(credential_done) credential_own credential = {0};
-  if (!registry_auth_method_challenge_offered(challenge, &credential)) {
+  if (!SOME(credential, registry_auth_method_challenge_offered(challenge, &credential))) {
     TEXT registry = registry_of(challenge);
     return DENIED(err, registry, " wants a login, and there is no credential for it; run: davit login ", registry);
   }
@@ -70,7 +70,7 @@ static bool basic(challenge_t challenge, answer_t answer, davit_error_t *err) {
 static bool scope_of(challenge_t challenge, text_t *scope) {
   if (param(challenge, "scope", scope)) return true;
   TEXT repository = {0};
-  if (!registry_auth_method_challenge_repository(challenge, &repository)) return false;
+  if (!SOME(repository, registry_auth_method_challenge_repository(challenge, &repository))) return false;
   TEXT list = actions(challenge, ",");
   *scope = JOIN("repository:", repository, ":", list);
   return true;
@@ -119,7 +119,9 @@ static bool ask_by_get(challenge_t challenge, text_t realm, const credential_own
       word = (text_t){.ptr = scope.ptr + i + 1};
     }
   }
-  if (known && secrets_method_credential_user(secrets_borrow_credential(*credential), &user)) add(&url, "account", user);
+  if (known && SOME(user, secrets_method_credential_user(secrets_borrow_credential(*credential), &user))) {
+    add(&url, "account", user);
+  }
   add(&url, "client_id", text(CLIENT));
   AUTO(request_done) request_own request = http_constructor_request(T("GET"), &url);
   request_t asked = http_borrow_request(request);
@@ -148,7 +150,7 @@ static bool check_status(response_t response, text_t realm, davit_error_t *err) 
   if (status != 429 && (status < 500 || status > 599)) return OTHER(err, "the token server ", realm, " answered ", number);
   TEXT said = {0};
   uint64_t seconds = 1;
-  if (http_method_response_header(response, T("retry-after"), &said)) text_u64(said, &seconds);
+  if (SOME(said, http_method_response_header(response, T("retry-after"), &said))) text_u64(said, &seconds);
   return UNAVAILABLE(err, seconds * 1000, "the token server ", realm, " answered ", number);
 }
 
@@ -170,7 +172,8 @@ static bool take_token(response_t response, secret_own *token, davit_error_t *er
 
 static bool bearer(challenge_t challenge, answer_t answer, davit_error_t *err) {
   AUTO(credential_done) credential_own credential = {0};
-  registry_auth_method_challenge_offered(challenge, &credential);
+  // Without one the token is for everybody.
+  (void)SOME(credential, registry_auth_method_challenge_offered(challenge, &credential));
   if (is_of_kind(&credential, "registry-token")) {
     return refuse_second_try(challenge, err) &&
            registry_auth_method_answer_bearer_credential(answer, secrets_borrow_credential(credential), 0, err);

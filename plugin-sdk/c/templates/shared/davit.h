@@ -19,6 +19,10 @@
     own->__handle = 0;                                                                                                  \
   }
 
+// What may be missing: `SOME(place, storage_method_layer_place(layer, &place))` is the call's bool, and `place` is `{0}` where it
+// is false. By itself the call leaves anything there.
+#define SOME(out, call) (out = (__typeof__(out)){0}, (call) || (out = (__typeof__(out)){0}, false))
+
 // The same for a list of them: `AUTO(layers_done) layers_t x = {0};`.
 #define RESOURCES(interface, name)                                                                                      \
   typedef interface##_list_own_##name##_t name##s_t;                                                                    \

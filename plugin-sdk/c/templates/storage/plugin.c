@@ -30,8 +30,8 @@ bool prepare_layer(layer_t layer, steps_t steps, unpack_t unpack, davit_error_t 
   // A parent that is still being written is copied when the core asks again.
   AUTO(layer_done) layer_own parent = {0};
   TEXT place = {0};
-  bool copied = storage_method_layer_parent(layer, &parent) &&
-                storage_method_layer_place(storage_borrow_layer(parent), &place);
+  bool copied = SOME(parent, storage_method_layer_parent(layer, &parent)) &&
+                SOME(place, storage_method_layer_place(storage_borrow_layer(parent), &place));
   if (copied ? !storage_method_steps_clone_tree(steps, &place, &at, err)
              : !storage_method_steps_make_dir(steps, &at, err)) {
     return false;
@@ -54,7 +54,7 @@ bool prepare_root(text_t id, const layer_t *top, steps_t steps, root_t root, dav
   TEXT place = {0};
   if (top == NULL) {
     if (!storage_method_steps_make_dir(steps, &at, err)) return false;
-  } else if (!storage_method_layer_place(*top, &place)) {
+  } else if (!SOME(place, storage_method_layer_place(*top, &place))) {
     TEXT chain = {0};
     storage_method_layer_chain_id(*top, &chain);
     return INVALID(err, "layer ", chain, " is not committed");
@@ -74,6 +74,6 @@ bool promote(text_t id, layer_t layer, steps_t steps, text_t *place, davit_error
 
 bool remove_layer(layer_t layer, steps_t steps, davit_error_t *err) {
   TEXT at = {0};
-  if (!storage_method_layer_place(layer, &at)) at = unfinished(layer);
+  if (!SOME(at, storage_method_layer_place(layer, &at))) at = unfinished(layer);
   return storage_method_steps_discard(steps, &at, err);
 }

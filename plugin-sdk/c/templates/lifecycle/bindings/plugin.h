@@ -455,7 +455,8 @@ extern bool http_method_response_json(http_borrow_response_t self, plugin_string
 extern void lifecycle_method_operation_kind(lifecycle_borrow_operation_t self, plugin_string_t *ret);
 // Who asks: `uid:1000` on a unix socket, `cn:ci.example` over mutual TLS.
 extern void lifecycle_method_operation_caller(lifecycle_borrow_operation_t self, plugin_string_t *ret);
-// The reference of the image at hand; none where there is none.
+// The reference of the image at hand, whole: `docker.io/library/busybox:1`; its id where it was named by that. None
+// where there is none.
 extern bool lifecycle_method_operation_image(lifecycle_borrow_operation_t self, plugin_string_t *ret);
 // The digest of that image's manifest, where it is known.
 extern bool lifecycle_method_operation_image_digest(lifecycle_borrow_operation_t self, plugin_string_t *ret);

@@ -47,7 +47,7 @@ void registry_auth_method_challenge_actions(challenge_t self, plugin_list_string
 }
 bool registry_auth_method_challenge_offered(challenge_t self, credential_own *ret) {
   const char *kind = asked_of(self)->credential;
-  if (kind != NULL) ret->__handle = fake_lend(kind);
+  ret->__handle = kind != NULL ? fake_lend(kind) : 0xa5;
   return kind != NULL;
 }
 uint32_t registry_auth_method_challenge_attempt(challenge_t self) { return asked_of(self)->attempt; }

@@ -18,7 +18,7 @@ void storage_method_layer_chain_id(layer_t self, text_t *ret) { fake_give(layer_
 bool storage_method_layer_place(layer_t self, text_t *ret) { return fake_give(layer_of(self)->place, ret); }
 bool storage_method_layer_parent(layer_t self, layer_own *ret) {
   const image_layer *parent = layer_of(self)->parent;
-  if (parent != NULL) ret->__handle = fake_lend(parent);
+  ret->__handle = parent != NULL ? fake_lend(parent) : 0xa5;
   return parent != NULL;
 }
 
