@@ -15,15 +15,19 @@ fn id() -> ContainerId {
     "ab".repeat(32).parse().unwrap()
 }
 
+fn facts(features: &[&str]) -> Facts {
+    Facts { features: features.iter().map(|f| (*f).to_owned()).collect(), free_bytes: 1 << 30 }
+}
+
 async fn driver(name: &str) -> Arc<dyn StorageDriver> {
     bench(Memory::default()).shipped(name).await.storage().unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_storage_driver_answers_the_same_twice() {
-    for name in ["overlay", "vfs"] {
+    for name in ["overlay", "vfs", "btrfs", "erofs"] {
         let driver = driver(name).await;
-        let facts = Facts { features: ["overlay".to_owned()].into(), free_bytes: 1 << 30 };
+        let facts = facts(&["overlay", "btrfs", "erofs"]);
         driver.probe(&facts).await.unwrap();
         let fresh = LayerChain(vec![layer(1, Some("base")), layer(2, None)]);
         let done = LayerChain(vec![layer(1, Some("base")), layer(2, Some("top"))]);
@@ -79,4 +83,67 @@ async fn vfs_copies_the_parent_and_applies_deletions() {
     let RootMount::Tree { at, writable: true } = root.mount else { panic!("{root:?}") };
     assert_eq!(root.steps, [StorageStep::CloneTree { src: "base".parse().unwrap(), dst: at }]);
     assert_eq!(root.changes, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn btrfs_snapshots_the_parent_and_applies_deletions() {
+    let driver = driver("btrfs").await;
+    let error = driver.probe(&facts(&["overlay"])).await.unwrap_err().to_string();
+    assert!(error.contains("unsupported") && error.contains("no btrfs"), "{error}");
+    let base = driver.prepare_layer(&LayerChain(vec![layer(1, None)])).await.unwrap();
+    assert_eq!(base.steps, [StorageStep::Subvolume { at: base.into.clone() }]);
+    let plan = driver.prepare_layer(&LayerChain(vec![layer(1, Some("base")), layer(2, None)])).await.unwrap();
+    assert!(plan.needs_parent_first);
+    assert_eq!(plan.whiteouts, WhiteoutStyle::Apply);
+    assert_eq!(plan.steps, [StorageStep::Snapshot { src: "base".parse().unwrap(), dst: plan.into.clone() }]);
+    let root = driver.prepare_root(&id(), Some(&LayerChain(vec![layer(1, Some("base"))]))).await.unwrap().plan;
+    let RootMount::Tree { at, writable: true } = root.mount else { panic!("{root:?}") };
+    assert_eq!(root.steps, [StorageStep::Snapshot { src: "base".parse().unwrap(), dst: at }]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn erofs_makes_an_image_of_each_layer_and_stacks_them() {
+    let driver = driver("erofs").await;
+    for missing in [["overlay"], ["erofs"]] {
+        let error = driver.probe(&facts(&missing)).await.unwrap_err().to_string();
+        assert!(error.contains("unsupported"), "{error}");
+    }
+    let chain = LayerChain(vec![layer(1, None), layer(2, None)]);
+    let plan = driver.prepare_layer(&chain).await.unwrap();
+    assert!(!plan.needs_parent_first);
+    assert_eq!(plan.whiteouts, WhiteoutStyle::Overlay);
+    let commit = driver.commit_layer(&chain).await.unwrap().plan;
+    let made = |src: &davit_model::storage::Place, dst: &davit_model::storage::Place| {
+        let (src, dst, format) = (src.clone(), dst.clone(), "erofs".to_owned());
+        [StorageStep::MakeImage { src: src.clone(), dst, format }, StorageStep::Discard { at: src }]
+    };
+    assert_eq!(commit.steps, made(&plan.into, &commit.place));
+    let below = LayerChain(vec![layer(1, Some("a")), layer(2, Some("b"))]);
+    let root = driver.prepare_root(&id(), Some(&below)).await.unwrap().plan;
+    let RootMount::Overlay { lower, upper: Some(upper), work: Some(work) } = root.mount else { panic!("{root:?}") };
+    assert_eq!(lower, ["a", "b"].map(|place| place.parse().unwrap()));
+    let changes = LayerChain(vec![layer(1, Some("a")), layer(2, Some("b")), layer(3, None)]);
+    let promoted = driver.promote(&id(), &changes).await.unwrap().plan;
+    assert_eq!(promoted.steps[..2], made(&upper, &promoted.place));
+    assert_eq!(promoted.steps[2..], [StorageStep::Discard { at: work }]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn overlay_limits_what_a_container_changes_where_a_size_is_said() {
+    let config = serde_json::json!({ "size": "3MiB" }).into();
+    let bench = bench(Memory { config, ..Memory::default() });
+    let driver = bench.shipped("overlay").await.storage().unwrap();
+    let error = driver.probe(&facts(&["overlay"])).await.unwrap_err().to_string();
+    assert!(error.contains("unsupported") && error.contains("prjquota"), "{error}");
+    driver.probe(&facts(&["overlay", "quota"])).await.unwrap();
+    let root = driver.prepare_root(&id(), Some(&LayerChain(vec![layer(1, Some("base"))]))).await.unwrap().plan;
+    let RootMount::Overlay { upper: Some(upper), work: Some(work), .. } = root.mount else { panic!("{root:?}") };
+    let bytes = 3 << 20;
+    let limited = [upper, work].map(|at| [StorageStep::MakeDir { at: at.clone() }, StorageStep::Quota { at, bytes }]);
+    assert_eq!(root.steps, limited.concat());
+    for wrong in ["3 apples", "-1GiB", "0", "99999999TiB"] {
+        *bench.services.config.lock().unwrap() = serde_json::json!({ "size": wrong });
+        let error = driver.prepare_root(&id(), None).await.unwrap_err().to_string();
+        assert!(error.contains("invalid") && error.contains("is not one such as 10GiB"), "{wrong}: {error}");
+    }
 }
