@@ -59,5 +59,5 @@ pub(crate) fn is_subvolume(dir: BorrowedFd<'_>) -> Result<bool> {
 
 /// Whether a folder is in a btrfs.
 pub(crate) fn on_btrfs(dir: impl AsFd) -> Result<bool> {
-    Ok(i64::from(rustix::fs::fstatfs(dir).doing("look at", "a folder")?.f_type) == btrfs::MAGIC)
+    Ok(rustix::fs::fstatfs(dir).doing("look at", "a folder")?.f_type == btrfs::MAGIC)
 }
