@@ -7,11 +7,7 @@ use crate::{
     failure,
     origin::{Origin, may_be_plain},
 };
-use davit_model::{
-    auth::Endpoint,
-    error::{PolicyError, PortError},
-    reference::Reference,
-};
+use davit_model::reference::Reference;
 use reqwest::Url;
 use std::{
     collections::{HashMap, VecDeque},
@@ -81,21 +77,6 @@ impl Places<'_> {
     }
 }
 
-/// How often policy is asked for mirrors anew where it stumbled over itself.
-const STUMBLES: u32 = 5;
-
-/// Asks policy for mirrors. One that remembers how its mirrors are may be refused what it writes when another pull wrote
-/// the same at that moment; then it finds that there, and has nothing to write.
-async fn ask_for_mirrors(session: &Session, registry: &str, repository: &str) -> Result<Vec<Endpoint>, PortError> {
-    let mut stumbled = 0;
-    loop {
-        match session.auth.resolve(registry, repository).await {
-            Err(PortError { error: PolicyError::Conflict(_), .. }) if stumbled < STUMBLES => stumbled += 1,
-            other => return other,
-        }
-    }
-}
-
 /// Which scheme each registry that may be plain was found to speak.
 #[derive(Debug, Default)]
 pub(crate) struct Schemes(Mutex<HashMap<String, &'static str>>);
@@ -157,7 +138,7 @@ impl Registry {
         let mirrors = match known {
             Some(mirrors) => mirrors,
             None => {
-                let mirrors = ask_for_mirrors(session, registry, repository).await.map_err(ErrorKind::Policy)?;
+                let mirrors = session.auth.resolve(registry, repository).await.map_err(ErrorKind::Policy)?;
                 session.said.lock().unwrap_or_else(|e| e.into_inner()).mirrors.insert(name, mirrors.clone());
                 mirrors
             }

@@ -5,12 +5,11 @@ mod support;
 
 use davit_model::{
     auth::{Answer, Credential, CredentialKind, Endpoint},
-    error::PolicyError,
     id::Caller,
     secret::Secret,
 };
 use davit_registry::{Descriptor, ErrorKind, Session};
-use std::sync::{Arc, atomic::Ordering};
+use std::sync::Arc;
 use support::{
     FakePolicy, Image, Kept, RealRegistry, Reply, Scripted, answer, answers, client, layer_bytes, quiet, reference,
     session,
@@ -92,21 +91,4 @@ async fn a_registry_that_is_down_is_not_missed_while_its_mirror_serves() {
     auth.mirrors = vec![at(&server.address)];
     let name = reference(&format!("127.0.0.1:{port}"), "x:1");
     assert_eq!(client().resolve(&session(Arc::new(auth)), &name, None).await.unwrap().document, image.document);
-}
-
-#[tokio::test]
-async fn policy_that_stumbles_over_itself_is_asked_again() {
-    let (server, image, _) = with_layer(1000).await;
-    let mut auth = FakePolicy::new(|_| Ok(Answer::Anonymous));
-    auth.mirrors = vec![at(&server.address)];
-    auth.stumbles = 2.into();
-    let auth = Arc::new(auth);
-    let name = reference("registry.example", "x:1");
-    assert_eq!(client().resolve(&session(auth.clone()), &name, None).await.unwrap().document, image.document);
-    auth.stumbles.store(u32::MAX, Ordering::SeqCst);
-    let e = client().resolve(&session(auth), &name, None).await.unwrap_err();
-    assert!(
-        matches!(&*e.kind, ErrorKind::Policy(p) if matches!(p.error, PolicyError::Conflict(_))),
-        "not forever: {e}"
-    );
 }

@@ -8,10 +8,7 @@ use davit_model::{
 };
 use std::{
     fmt,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicU32, Ordering},
-    },
+    sync::{Arc, Mutex},
 };
 
 type Respond = dyn Fn(&Challenge) -> Result<Answer, PolicyError> + Send + Sync;
@@ -23,8 +20,6 @@ pub(crate) struct FakePolicy {
     /// The artifact type whose presence makes a manifest trusted; none trusts all.
     pub(crate) wants_referrer: Option<String>,
     pub(crate) asked: Mutex<Vec<Challenge>>,
-    /// How often it will be refused what it remembers before it can name its mirrors.
-    pub(crate) stumbles: AtomicU32,
 }
 
 impl fmt::Debug for FakePolicy {
@@ -36,13 +31,7 @@ impl fmt::Debug for FakePolicy {
 impl FakePolicy {
     /// A policy that answers by `respond`.
     pub(crate) fn new(respond: impl Fn(&Challenge) -> Result<Answer, PolicyError> + Send + Sync + 'static) -> Self {
-        Self {
-            respond: Box::new(respond),
-            mirrors: Vec::new(),
-            wants_referrer: None,
-            asked: Mutex::default(),
-            stumbles: AtomicU32::default(),
-        }
+        Self { respond: Box::new(respond), mirrors: Vec::new(), wants_referrer: None, asked: Mutex::default() }
     }
 
     /// How often a challenge of the registry was put to it; the question before the first request does not count.
@@ -63,13 +52,7 @@ impl RegistryAuth for FakePolicy {
     }
 
     async fn resolve(&self, _: &str, _: &str) -> Result<Vec<Endpoint>, PortError> {
-        let left = self.stumbles.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
-        match left {
-            Ok(_) => {
-                Err(PortError::new("fake@0.1.0", "resolve", PolicyError::Conflict("its state changed".to_owned())))
-            }
-            Err(_) => Ok(self.mirrors.clone()),
-        }
+        Ok(self.mirrors.clone())
     }
 
     async fn verify(&self, manifest: &ManifestView, reader: &dyn ManifestReader) -> Result<(), PortError> {
