@@ -305,15 +305,14 @@ fn keep(settings: &Settings, event: &Seen, sent: &Sent, now_ms: u64) -> Result<(
         if !state::swap(HEAD, raw.as_deref(), Some(&written))? {
             continue;
         }
+        // What these find changed has changed together with the head: the host sees that when the call ends, keeps
+        // nothing of it and makes it again.
         for (sequence, line) in old {
-            if line.is_some() && !state::swap(&key(sequence), line.as_deref(), None)? {
-                return Err(Error::Conflict(format!("record {sequence} was taken away meanwhile")));
-            }
+            state::swap(&key(sequence), line.as_deref(), None)?;
         }
         for (sequence, line) in new {
-            if !state::swap(&key(sequence), None, Some(line.as_bytes()))? {
-                return Err(Error::Conflict(format!("record {sequence} was written meanwhile")));
-            }
+            let there = state::get(&key(sequence))?;
+            state::swap(&key(sequence), there.as_deref(), Some(line.as_bytes()))?;
         }
         if let Sent::Refused(why) = sent {
             let wait = head.rest_until_ms.saturating_sub(now_ms);
