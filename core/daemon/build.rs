@@ -1,5 +1,5 @@
-//! Embeds what `davit plugin new` writes: the templates of every language, the SDK for Rust, and the contract. Sources
-//! only: what a build leaves behind in those folders does not get in.
+//! Embeds what `davit plugin new` writes: the templates of every language, a call of each kind to try a plugin with, the
+//! SDK for Rust, and the contract. Sources only: what a build leaves behind in those folders does not get in.
 
 use std::{
     env,
@@ -17,7 +17,7 @@ const MADE: &[&str] = &["wasm", "pyc", "log", "lock"];
 fn main() -> Result<(), Box<dyn Error>> {
     let root = fs::canonicalize(Path::new(&env::var("CARGO_MANIFEST_DIR")?).join("../.."))?;
     let mut files = vec![root.join("Cargo.toml"), root.join("plugin-sdk/rust/Cargo.toml")];
-    let mut folders = vec![root.join("wit"), root.join("plugin-sdk/rust/src")];
+    let mut folders = vec![root.join("wit"), root.join("plugin-sdk/rust/src"), root.join("plugin-sdk/calls")];
     for language in fs::read_dir(root.join("plugin-sdk"))? {
         folders.push(language?.path().join("templates"));
     }

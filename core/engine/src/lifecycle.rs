@@ -8,6 +8,7 @@ use davit_model::{
     error::PortError,
     id::Caller,
     lifecycle::{Adjustment, Event, FailMode, Operation},
+    reference::Reference,
 };
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -134,7 +135,7 @@ fn create_operation(caller: &Caller, spec: &ContainerSpec, digest: Option<&Diges
     Ok(Operation {
         kind: "container.create".into(),
         caller: caller.clone(),
-        image: Some(spec.image.clone()),
+        image: Some(whole(&spec.image)),
         image_digest: digest.cloned(),
         labels: spec.labels.clone(),
         privileged: spec.privileged,
@@ -152,12 +153,21 @@ pub(crate) fn container_operation(
     Ok(Operation { kind: kind.into(), labels: record.labels.clone(), ..operation })
 }
 
+/// What policy is told of an image's name: whole, so that `docker.io/*` means what it says. An id stays one.
+fn whole(image: &str) -> String {
+    let hex = |text: &str| text.len() >= 12 && text.bytes().all(|b| b.is_ascii_hexdigit());
+    match image.parse::<Reference>() {
+        Ok(reference) if !hex(image) && !image.starts_with("sha256:") => reference.to_string(),
+        _ => image.to_owned(),
+    }
+}
+
 /// An operation on an image.
 pub(crate) fn image_operation(kind: &str, caller: &Caller, image: &str, digest: Option<Digest>) -> Operation {
     Operation {
         kind: kind.into(),
         caller: caller.clone(),
-        image: Some(image.to_owned()),
+        image: Some(whole(image)),
         image_digest: digest,
         labels: BTreeMap::new(),
         privileged: false,
@@ -246,6 +256,19 @@ mod tests {
         assert!(adjusted(&spec, "second", &none, &a, &mut owners.clone()).is_ok(), "they agree");
         let after = BTreeSet::from(["first".to_owned()]);
         assert_eq!(adjusted(&spec, "second", &after, &b, &mut owners).unwrap().labels["a"], "2");
+    }
+
+    #[test]
+    fn policy_sees_whole_names() {
+        for (given, seen) in [
+            ("busybox", "docker.io/library/busybox"),
+            ("busybox:1", "docker.io/library/busybox:1"),
+            ("r.example:5000/a/b:2", "r.example:5000/a/b:2"),
+            ("0123456789ab", "0123456789ab"),
+            ("sha256:0123", "sha256:0123"),
+        ] {
+            assert_eq!(whole(given), seen);
+        }
     }
 
     #[test]

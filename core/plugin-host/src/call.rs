@@ -28,6 +28,8 @@ use wasmtime::{
 
 const HOSTCALL_FUEL: usize = 4 << 20;
 const COMPONENT_HANDLES: usize = 1024;
+/// How often a call is made where others change its plugin's state meanwhile.
+const TRIES: u32 = 8;
 
 /// What the export answered, in the error of its version of the contract, or the trap it ended with.
 pub(crate) type Outcome<T, E> = wasmtime::Result<Result<T, E>>;
@@ -40,18 +42,26 @@ struct Ended {
     error: PolicyError,
     /// By the host's verdict, not by the guest's own word.
     trapped: bool,
+    /// What it read of its state was no longer so when it was to be written.
+    stale: bool,
 }
 
 impl Ended {
     fn of_host(verdict: impl Into<String>) -> Self {
-        Self { error: PolicyError::Internal(verdict.into()), trapped: true }
+        Self { error: PolicyError::Internal(verdict.into()), trapped: true, stale: false }
     }
 }
 
 impl From<PolicyError> for Ended {
     fn from(error: PolicyError) -> Self {
-        Self { error, trapped: false }
+        Self { error, trapped: false, stale: false }
     }
+}
+
+/// A call that failed, as its caller is told.
+struct Failed {
+    error: PortError,
+    stale: bool,
 }
 
 /// A guest that is ready to be called.
@@ -88,7 +98,8 @@ impl Callee {
         PortError::new(self.identity.label.as_str(), call, error)
     }
 
-    /// Calls the guest; what it wrote to its state is kept when this answers.
+    /// Calls the guest; what it wrote to its state is kept when this answers. Where another call has changed the state
+    /// meanwhile, it is called again, in another instance, with what is there now.
     pub(crate) async fn call<T, E, B>(
         &self,
         name: &'static str,
@@ -99,9 +110,15 @@ impl Callee {
     where
         T: Send + 'static,
         E: Into<PolicyError> + Send + 'static,
-        B: for<'a> FnOnce(&'a mut Store<Context>, &'a Instance) -> Body<'a, T, E> + Send + 'static,
+        B: for<'a> FnOnce(&'a mut Store<Context>, &'a Instance) -> Body<'a, T, E> + Clone + Send + 'static,
     {
-        Ok(self.begin(name, deadline, lent, body, State::Committed).await?.plan)
+        let mut tries = 1..TRIES;
+        loop {
+            match self.begin(name, deadline, lent.clone(), body.clone(), State::Committed).await {
+                Err(Failed { stale: true, .. }) if tries.next().is_some() => {}
+                outcome => return outcome.map(|done| done.plan).map_err(|failed| failed.error),
+            }
+        }
     }
 
     /// Calls an export that plans; what it wrote to its state comes with its answer, to be kept with the plan.
@@ -117,7 +134,7 @@ impl Callee {
         E: Into<PolicyError> + Send + 'static,
         B: for<'a> FnOnce(&'a mut Store<Context>, &'a Instance) -> Body<'a, T, E> + Send + 'static,
     {
-        self.begin(name, deadline, lent, body, State::WithThePlan).await
+        self.begin(name, deadline, lent, body, State::WithThePlan).await.map_err(|failed| failed.error)
     }
 
     async fn begin<T, E, B>(
@@ -127,7 +144,7 @@ impl Callee {
         lent: Lent,
         body: B,
         state: State,
-    ) -> Result<Planned<T>, PortError>
+    ) -> Result<Planned<T>, Failed>
     where
         T: Send + 'static,
         E: Into<PolicyError> + Send + 'static,
@@ -138,7 +155,7 @@ impl Callee {
         let guard = EndOnDrop(control.clone());
         let late = || {
             let text = format!("no answer within its deadline of {}", shown_time(deadline));
-            self.error(name, PolicyError::Internal(text))
+            Failed { error: self.error(name, PolicyError::Internal(text)), stale: false }
         };
         let work = async {
             // A full pool waits, by the deadline.
@@ -166,7 +183,7 @@ impl Callee {
         self.counts.count(end, began.elapsed());
         match outcome {
             Ok(Ok(value)) => Ok(value),
-            Ok(Err(ended)) => Err(self.error(name, ended.error)),
+            Ok(Err(Ended { error, stale, .. })) => Err(Failed { error: self.error(name, error), stale }),
             Err(_) => Err(late()),
         }
     }
@@ -214,7 +231,10 @@ impl Callee {
 
     async fn commit<T>(&self, done: Planned<T>) -> Result<Planned<T>, Ended> {
         if !done.state.writes.is_empty() {
-            self.services.state_commit(&done.state).await?;
+            self.services.state_commit(&done.state).await.map_err(|error| {
+                let stale = matches!(error, PolicyError::Conflict(_));
+                Ended { error, trapped: false, stale }
+            })?;
         }
         Ok(done.plan.into())
     }

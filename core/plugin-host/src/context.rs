@@ -60,7 +60,7 @@ pub(crate) struct Identity {
 }
 
 /// What a caller lends to one call.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Lent {
     /// The challenge that is being answered.
     pub(crate) challenge: Option<Arc<Challenge>>,

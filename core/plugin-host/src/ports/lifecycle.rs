@@ -102,6 +102,8 @@ impl Lifecycle for LifecyclePort {
         let deadline = self.callee.limits.plan_deadline;
         self.callee
             .call("mutate", deadline, Lent::default(), move |store, instance| {
+                // What an earlier try has said is forgotten.
+                drop(all_for.take());
                 Box::pin(async move {
                     let guest = indices.load(&mut *store, instance)?;
                     let operation = store.data_mut().table().push(HeldOperation(operation))?;

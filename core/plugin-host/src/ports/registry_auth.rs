@@ -47,6 +47,8 @@ impl RegistryAuth for AuthPort {
         let deadline = self.callee.limits.auth_deadline;
         self.callee
             .call(CALL, deadline, lent, move |store, instance| {
+                // What an earlier try has said is forgotten.
+                drop(answer_for.take());
                 Box::pin(async move {
                     let guest = indices.load(&mut *store, instance)?;
                     let challenge = store.data_mut().table().push(HeldChallenge(challenge))?;
@@ -66,6 +68,7 @@ impl RegistryAuth for AuthPort {
         let deadline = self.callee.limits.auth_deadline;
         self.callee
             .call("resolve", deadline, Lent::default(), move |store, instance| {
+                drop(endpoints_for.take());
                 Box::pin(async move {
                     let guest = indices.load(&mut *store, instance)?;
                     let endpoints = store.data_mut().table().push(HeldEndpoints(endpoints_for))?;

@@ -1,5 +1,6 @@
 //! `davit plugin new`: the folder of a new plugin, which builds, tests and runs as it is. It is written from what this
-//! program has within itself (`build.rs`): the templates of `plugin-sdk/`, which the test suite builds as well, and `wit/`.
+//! program has within itself (`build.rs`): the templates of `plugin-sdk/`, which the test suite builds as well, a call of the
+//! kind as `request.json`, and `wit/`.
 //!
 //! A template is `plugin-sdk/LANG/templates/KIND/` on top of `plugin-sdk/LANG/templates/shared/`. In contents and names of
 //! files the words `my-plugin`, `my_plugin` and `MyPlugin` stand for the plugin's name. A file whose own name would be
@@ -102,6 +103,9 @@ fn files(kind: Kind, lang: Language, name: &Name) -> Result<BTreeMap<PathBuf, Ve
     if !files.contains_key(Path::new("plugin.toml")) {
         bail!("this davit has no template of kind {} in {}", word(&kind), word(&lang));
     }
+    for (_, call) in beneath(&format!("plugin-sdk/calls/{}.json", word(&kind))) {
+        files.insert(PathBuf::from("request.json"), call.to_vec());
+    }
     for (path, content) in beneath("wit/").filter(|(path, _)| path.ends_with(".wit")) {
         files.insert(Path::new("wit").join(path), content.to_vec());
     }
@@ -171,6 +175,7 @@ mod tests {
                 };
                 assert!(text("plugin.toml").contains("name = \"site-auth\""), "{lang:?} {kind:?}");
                 assert!(text("README.md").contains("davit plugin build"), "{lang:?} {kind:?}");
+                assert!(text("request.json").contains(&word(kind)), "{lang:?} {kind:?}");
                 assert!(text("wit/types/types.wit").contains("package davit:types"));
                 for (path, content) in &files {
                     let left = ["my-plugin", "my_plugin", "MyPlugin"].iter().any(|word| {

@@ -17,7 +17,7 @@ const MAX_ADJUSTMENTS: usize = 1024;
 const MAX_BYTES: usize = 1 << 20;
 
 /// What is behind `operation`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct HeldOperation(pub(crate) Arc<Operation>);
 
 /// Adjustments so far, and their size as JSON.
