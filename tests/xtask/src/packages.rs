@@ -31,7 +31,7 @@ pub(crate) const DEMO: &[Need] = &[
     need("curl", "curl"),
 ];
 
-/// What the tests need beside it.
+/// What the tests need beside it; from `make` on, what plugins in C are compiled with.
 pub(crate) const TESTS: &[Need] = &[
     need("mkfs.ext4", "e2fsprogs"),
     need("mkfs.btrfs", "btrfs-progs"),
@@ -42,6 +42,11 @@ pub(crate) const TESTS: &[Need] = &[
     need("qemu-system-x86_64", "qemu-system-x86"),
     need("cpio", "cpio"),
     need("openssl", "openssl"),
+    need("make", "make"),
+    need("clang-14", "clang-14"),
+    need("wasm-ld-14", "lld-14"),
+    need("/usr/lib/wasm32-wasi/libc.a", "wasi-libc"),
+    need("/usr/lib/clang/14/lib/wasi/libclang_rt.builtins-wasm32.a", "libclang-rt-14-dev-wasm32"),
 ];
 
 /// Network plugins of the other kind, to compare with. An absolute path is looked for as it is.
