@@ -218,6 +218,35 @@ async fn an_entry_that_the_writer_would_leave_out_is_named() {
 }
 
 #[tokio::test]
+#[ignore = "is run by the test below, where the writer is hidden"]
+async fn without_the_writer() {
+    if crate::writer::program().is_some() {
+        println!("skipped: only the test below hides the writer");
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let f = Fixture::at(dir.path());
+    assert!(!f.area.facts().unwrap().features.contains("erofs"));
+    f.made(vec![StorageStep::MakeDir { at: place("tree") }]).await;
+    let e = f.begun(vec![image_of("tree", "image")]).await.unwrap_err();
+    assert!(e.to_string().ends_with("mkfs.erofs is not installed; install the package erofs-utils"), "{e}");
+    assert_eq!((f.names(), f.trash()), (vec!["tree".to_owned()], 0));
+}
+
+#[test]
+fn where_the_writer_is_missing_its_package_is_named() {
+    let writer = crate::writer::program().expect("erofs-utils is installed");
+    let hide = r#"mount --bind /dev/null "$1"; shift; exec "$@""#;
+    let mut hidden = std::process::Command::new("unshare");
+    hidden.args(["--mount", "--propagation", "private", "sh", "-ec", hide, "sh"]).arg(writer);
+    hidden.arg(std::env::current_exe().unwrap());
+    hidden.args(["--ignored", "--nocapture", "--exact", "steps::image_tests::without_the_writer"]);
+    let done = hidden.output().unwrap();
+    let said = String::from_utf8_lossy(&done.stdout);
+    assert!(done.status.success() && said.contains("1 passed") && !said.contains("skipped:"), "{done:?}");
+}
+
+#[tokio::test]
 async fn a_format_without_a_writer_is_named() {
     let dir = tempfile::tempdir().unwrap();
     let f = Fixture::at(dir.path());
