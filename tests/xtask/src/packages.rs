@@ -31,7 +31,7 @@ pub(crate) const DEMO: &[Need] = &[
     need("curl", "curl"),
 ];
 
-/// What the tests need beside it; from `make` on, what plugins in C are compiled with.
+/// What the tests need beside it; from `make` on, what plugins in C, JavaScript and Python are built with.
 pub(crate) const TESTS: &[Need] = &[
     need("mkfs.ext4", "e2fsprogs"),
     need("mkfs.btrfs", "btrfs-progs"),
@@ -47,6 +47,9 @@ pub(crate) const TESTS: &[Need] = &[
     need("wasm-ld-14", "lld-14"),
     need("/usr/lib/wasm32-wasi/libc.a", "wasi-libc"),
     need("/usr/lib/clang/14/lib/wasi/libclang_rt.builtins-wasm32.a", "libclang-rt-14-dev-wasm32"),
+    need("node", "nodejs"),
+    need("npm", "npm"),
+    need("/usr/lib/python3.11/ensurepip/__init__.py", "python3-venv"),
 ];
 
 /// Network plugins of the other kind, to compare with. An absolute path is looked for as it is.
