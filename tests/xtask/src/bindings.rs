@@ -55,7 +55,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     }
     for path in &stale {
         match made.get(path) {
-            Some(bytes) => drop(workspace::write_if_changed(&root.join(path), bytes)?),
+            Some(bytes) => {
+                workspace::write_if_changed(&root.join(path), bytes)?;
+            }
             None => fs::remove_file(root.join(path)).with_context(|| format!("cannot remove {}", path.display()))?,
         }
     }

@@ -34,7 +34,7 @@ bool fake_give(const char *from, text_t *to);
   do {                                                                                                                  \
     if (!(holds)) fake_wrong(__FILE__, __LINE__, #holds);                                                               \
   } while (0)
-// A call's outcome: it went well and recorded these lines, or failed with this kind and message and recorded no more.
+// A call's outcome: it went well and recorded these lines, or failed with this kind and message.
 #define WENT_WELL(ok, err, lines) fake_went_well(__FILE__, __LINE__, ok, err, lines)
 #define FAILED(ok, err, why, message) fake_failed(__FILE__, __LINE__, ok, err, why, message)
 void fake_wrong(const char *file, int line, const char *what);
