@@ -63,9 +63,10 @@ mod tests {
     fn a_module_gets_the_type_of_the_folders_world_whatever_the_order_of_its_packages() {
         let dir = project("package a:plugin; world plugin { include a:b/w; }");
         let module = typed(EMPTY.to_vec(), dir.path()).unwrap();
-        let (_, bindgen) = wit_component::metadata::decode(&module).unwrap();
-        assert_eq!(bindgen.resolve.worlds[bindgen.world].name, "plugin");
-        assert!(bindgen.resolve.packages.iter().any(|(_, package)| package.name.to_string() == "a:z"));
+        let (_, found) = wit_component::metadata::decode(&module).unwrap();
+        let world = &found.resolve.worlds[found.world];
+        let imports: Vec<_> = world.imports.keys().map(|key| found.resolve.name_world_key(key)).collect();
+        assert_eq!(imports, ["a:z/i"]);
     }
 
     #[test]
