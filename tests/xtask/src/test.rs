@@ -24,6 +24,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     cargo.env("DAVIT_BIN_DIR", build::tested()?);
     // The components are there: a test that built them itself would wait for the lock that this cargo holds.
     cargo.env("DAVIT_COMPONENTS_BUILT", "1");
+    // What authors' tools keep for a user is kept here for the tests, compiled forms among it.
+    cargo.env("XDG_CACHE_HOME", workspace::target_dir()?.join("cache"));
     clients::provide(&mut cargo)?;
     toolchain::ensure()?.tell(&mut cargo);
     if options.long {

@@ -70,6 +70,7 @@ pub(super) async fn run(options: &Options) -> Result<ExitCode> {
     let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
     let services = Arc::new(Imagined::with_config(options.component.section()?));
     let name = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    // Of its own: compiling is measured as well.
     let forms = tempfile::tempdir().context("making a folder for the compiled form")?;
 
     let (compiled_in, plugin) = loaded(forms.path(), &services, &name, &bytes, &Grant::default()).await?;

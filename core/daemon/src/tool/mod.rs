@@ -6,6 +6,7 @@ mod bench;
 mod build;
 mod check;
 mod embed;
+mod forms;
 mod judge;
 mod new;
 mod run;
@@ -114,8 +115,7 @@ impl Component {
         let file = &self.file;
         let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
         let services = Arc::new(Imagined::with_config(self.section()?));
-        // Compiled forms are native code: kept where nobody else writes, for as long as this process.
-        let forms = tempfile::tempdir().context("making a folder for the compiled form")?;
+        let forms = forms::Forms::open()?;
         let host = PluginHost::new(HostOptions::new(forms.path(), services.clone()))?;
         let name = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
         let bare = host.load(&name, Source::Bytes(&bytes), &Grant::default()).await?;
