@@ -62,6 +62,7 @@ pub(crate) struct Inner {
     pub(crate) filters: davit_runtime::seccomp::Cache,
     pub(crate) containers: Containers,
     pub(crate) events: Events,
+    pub(crate) observers: crate::observers::Observers,
     pub(crate) log_watch: LogWatch,
     pub(crate) zones: crate::zones::Zones,
     pub(crate) pulls: Pulls,
@@ -127,6 +128,7 @@ impl Engine {
             filters,
             containers: Containers::default(),
             events: Events::new(),
+            observers: crate::observers::Observers::new(),
             log_watch: LogWatch::new()?,
             zones: crate::zones::Zones::default(),
             pulls: Pulls::default(),
@@ -140,6 +142,7 @@ impl Engine {
         };
         let engine = Self { inner: Arc::new(inner) };
         engine.keep_zones();
+        engine.keep_observing();
         engine.recover().await?;
         engine.inner.recovered.cancel();
         Ok(engine)

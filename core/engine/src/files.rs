@@ -14,7 +14,9 @@ impl Engine {
         write(&dir.join("hostname"), &format!("{hostname}\n"))?;
         write(&dir.join("hosts"), &hosts(record, plan, &hostname))?;
         let host = std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default();
-        let resolver = plan.addresses.iter().map(|a| a.gateway).filter(|_| !plan.names.is_empty() && !shared);
+        // The resolver listens on the network's bridge; who is on no bridge asks the host's own servers.
+        let bridged = matches!(plan.attachment, Attachment::Veth { .. });
+        let resolver = plan.addresses.iter().map(|a| a.gateway).filter(|_| !plan.names.is_empty() && bridged);
         write(&dir.join("resolv.conf"), &resolv(record, &host, &resolver.collect::<Vec<_>>(), shared))
     }
 }

@@ -35,6 +35,7 @@ mod login;
 mod logs;
 mod names;
 mod networks;
+mod observers;
 mod own_volumes;
 mod pause;
 mod plugin_state;

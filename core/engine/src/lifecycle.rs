@@ -7,7 +7,7 @@ use davit_model::{
     digest::Digest,
     error::PortError,
     id::Caller,
-    lifecycle::{Adjustment, Event, FailMode, Operation},
+    lifecycle::{Adjustment, FailMode, Operation},
     reference::Reference,
 };
 use serde_json::Value;
@@ -100,15 +100,7 @@ impl Engine {
         let event = self.inner.events.publish(kind, actor, attributes);
         let chain = self.inner.policy().lifecycle.clone();
         if chain.iter().any(|h| h.policy.hooks().observe) {
-            self.inner.tasks.spawn(observe(chain, event));
-        }
-    }
-}
-
-async fn observe(chain: Vec<Hooked>, event: Event) {
-    for hooked in chain.iter().filter(|h| h.policy.hooks().observe) {
-        if let Err(e) = hooked.policy.observe(&event).await {
-            tracing::warn!(event = event.kind, "observe: {e}");
+            self.inner.observers.tell(event);
         }
     }
 }
@@ -203,7 +195,8 @@ pub(crate) fn adjusted(
             EngineError::new(Kind::Internal, format!("lifecycle plugin {policy} set {}, which does not exist", a.path))
         })?;
     }
-    let bad = |e: String| EngineError::new(Kind::Internal, format!("lifecycle plugin {policy} made a bad request: {e}"));
+    let bad =
+        |e: String| EngineError::new(Kind::Internal, format!("lifecycle plugin {policy} made a bad request: {e}"));
     let spec: ContainerSpec = serde_json::from_value(value).map_err(|e| bad(e.to_string()))?;
     spec.secret_files.iter().try_for_each(|(at, file)| file.check(at)).map_err(bad)?;
     Ok(spec)

@@ -66,7 +66,7 @@ impl Engine {
     async fn write_zone(&self, network: &str) {
         let Some(record) = self.inner.networks.made().into_iter().find(|r| r.id == network) else { return };
         let listen: Vec<IpAddr> = record.plan.subnets.iter().map(|s| davit_network::gateway(&s.net)).collect();
-        if listen.is_empty() {
+        if listen.is_empty() || record.plan.links.is_empty() {
             return;
         }
         let mut names: BTreeMap<String, Vec<IpAddr>> = BTreeMap::new();

@@ -18,7 +18,7 @@ use std::{
     collections::BTreeMap,
     fmt,
     sync::{Arc, Mutex, PoisonError},
-    time::Instant,
+    time::{Duration, Instant},
 };
 use tokio::sync::{mpsc, oneshot};
 use wasmtime::component::ResourceTable;
@@ -152,6 +152,11 @@ impl Context {
 
     pub(crate) fn challenge(&self) -> Option<&Arc<Challenge>> {
         self.lent.challenge.as_ref()
+    }
+
+    /// How much of the call's time is left.
+    pub(crate) fn left(&self) -> Duration {
+        self.control.left()
     }
 
     pub(crate) fn began(&self) -> Instant {

@@ -25,6 +25,11 @@ impl Control {
         self.deadline
     }
 
+    /// How much of its time is left.
+    pub(crate) fn left(&self) -> Duration {
+        self.deadline.saturating_sub(self.began.elapsed())
+    }
+
     /// Ends the call's time now.
     pub(crate) fn end(&self) {
         self.over.cancel();

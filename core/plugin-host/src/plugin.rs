@@ -183,6 +183,11 @@ impl Plugin {
         &self.callee.identity.label
     }
 
+    /// The host's interfaces that it was granted.
+    pub(crate) fn interfaces(&self) -> &BTreeSet<String> {
+        self.callee.identity.rights.interfaces()
+    }
+
     /// Makes an instance of it and calls nothing: whether it can wake up at all.
     ///
     /// # Errors

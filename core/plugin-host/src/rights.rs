@@ -67,7 +67,9 @@ impl Ask {
                 return Err(format!("adjust: {pointer:?} is not a JSON pointer"));
             }
             if SecretFile::is_at(pointer) || pointer.starts_with("/*") {
-                return Err(format!("adjust: {pointer:?}: secrets are given by the right \"secret-files\", each by name"));
+                return Err(format!(
+                    "adjust: {pointer:?}: secrets are given by the right \"secret-files\", each by name"
+                ));
             }
         }
         Ok(())
@@ -206,6 +208,11 @@ impl Rights {
             return Ok(());
         }
         Err(self.denied(&format!("interface {:?}", name.chars().take(40).collect::<String>()), "interfaces"))
+    }
+
+    /// The interfaces that were granted.
+    pub(crate) fn interfaces(&self) -> &BTreeSet<String> {
+        &self.both.interfaces
     }
 
     pub(crate) fn host_network(&self) -> Result<(), PolicyError> {

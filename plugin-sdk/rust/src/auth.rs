@@ -1,10 +1,10 @@
 //! Registry authentication: how a challenge is answered. See `wit/registry-auth`.
 
-pub use crate::imported::auth::{Answer, Challenge, Endpoints, ManifestView};
 pub use crate::host::{
     http::{Request, Response},
     secrets::{Credential, Secret},
 };
+pub use crate::imported::auth::{Answer, Challenge, Endpoints, ManifestView};
 pub use crate::{Error, Result};
 #[cfg(target_arch = "wasm32")]
 use std::marker::PhantomData;

@@ -23,7 +23,7 @@ pub(super) async fn suite(session: &mut Session<'_>) {
 }
 
 fn parents(session: &Session<'_>) -> BTreeSet<String> {
-    session.plugin().info().needs().interfaces.clone()
+    session.plugin().interfaces().clone()
 }
 
 fn network(session: &mut Session<'_>) -> NetworkRequest {

@@ -26,5 +26,13 @@ pub(super) fn load(bundle: &Path) -> Result<LaunchSpec, OciError> {
     } else {
         Streams::Inherited
     };
-    Ok(LaunchSpec { oci, root: RootSource::Path(root), overlay_tier: None, user: None, groups: Vec::new(), secrets: Vec::new(), streams })
+    Ok(LaunchSpec {
+        oci,
+        root: RootSource::Path(root),
+        overlay_tier: None,
+        user: None,
+        groups: Vec::new(),
+        secrets: Vec::new(),
+        streams,
+    })
 }

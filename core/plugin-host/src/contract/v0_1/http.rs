@@ -105,8 +105,15 @@ fn token(text: &str) -> bool {
 }
 
 impl Context {
+    /// A guest learns of a server that does not answer, and has time left to do something about it.
+    fn http_timeout_ms(&self) -> u64 {
+        let most = self.left() * 3 / 4;
+        u64::try_from(most.as_millis()).unwrap_or(TIMEOUT_MS).clamp(1, TIMEOUT_MS)
+    }
+
     fn check_target(&mut self, request: &Resource<Request>) -> Answer<(HttpRequest, Origin, bool)> {
         let challenge = self.challenge().cloned();
+        let timeout_ms = self.http_timeout_ms();
         let held = self.table().get_mut(request)?;
         if held.sent {
             return Err(invalid("the request was sent already"));
@@ -136,7 +143,7 @@ impl Context {
             body,
             content_type,
             max_body: MAX_ANSWER,
-            timeout_ms: TIMEOUT_MS,
+            timeout_ms,
             allow_link_local: false,
         };
         let secrets = held.secrets.clone();
