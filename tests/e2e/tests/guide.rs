@@ -1,5 +1,6 @@
 //! The guide's first page is walked as it stands, in each language: its commands are run, its addition to the site's file is
 //! made, and what it promises is looked for. The clock is read, and never judged.
+#![allow(clippy::print_stdout, reason = "what a test skips and measures is said to whoever runs it")]
 
 use anyhow::{Context as _, Result, bail, ensure};
 use davit_e2e::{Done, World};

@@ -3,6 +3,7 @@
 //!
 //! A language that this machine cannot have is skipped, and said. What its tools fetch or make that serves all of its
 //! templates is kept in the target folder, in `templates/LANG`.
+#![allow(clippy::print_stdout, reason = "what a test skips and measures is said to whoever runs it")]
 
 use anyhow::{Context as _, Result, bail, ensure};
 use davit_e2e::{Done, run_within};
@@ -53,14 +54,15 @@ impl Workshop {
         fs::create_dir_all(&dir)?;
         let lock = File::create(dir.join("lock"))?;
         lock.lock()?;
-        let mut shop = Self { language, dir, environment: Vec::new(), of_builds: Vec::new(), _lock: lock };
+        // Compiled forms of the plugins, and what the language's tools fetch.
+        let environment = vec![("XDG_CACHE_HOME".into(), dir.join("cache").into())];
+        let mut shop = Self { language, dir, environment, of_builds: Vec::new(), _lock: lock };
         match language {
             "rust" => {
                 // What the shipped plugins are built from is there already.
                 shop.environment.push(("CARGO_TARGET_DIR".into(), target()?.join("plugins").into()));
                 shop.of_builds = wasm_toolchain();
             }
-            "go" => shop.environment.push(("GOCACHE".into(), shop.dir.join("cache").into())),
             "python" => {
                 let path = std::env::var_os("PATH").unwrap_or_default();
                 let path = [shop.dir.join("venv/bin")].into_iter().chain(std::env::split_paths(&path));

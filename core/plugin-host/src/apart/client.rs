@@ -284,7 +284,7 @@ impl Running {
         if *self.ended.borrow() {
             self.fail_all();
         }
-        self.say_with(&ToHost::Load(load), compiled);
+        self.say_with(&ToHost::Load(Box::new(load)), compiled);
         match tokio::time::timeout(LOADING, answer).await {
             Ok(Ok(loaded)) => loaded,
             Ok(Err(_)) => Err(ENDED.to_owned()),

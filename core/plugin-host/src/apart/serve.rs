@@ -93,7 +93,7 @@ async fn serve(socket: UnixStream, machine: Machine) -> std::io::Result<()> {
                 let host = host.clone();
                 tokio::task::spawn_blocking(move || {
                     let plugin = load.plugin;
-                    let loaded = host.load(load, bytes);
+                    let loaded = host.load(*load, bytes);
                     host.uplink.say(&FromHost::Loaded { plugin, loaded });
                 });
             }

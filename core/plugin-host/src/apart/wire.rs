@@ -22,7 +22,7 @@ use std::{collections::BTreeSet, net::IpAddr};
 #[serde(rename_all = "kebab-case")]
 pub(super) enum ToHost {
     /// Load a plugin; its compiled form comes with the frame.
-    Load(Load),
+    Load(Box<Load>),
     /// Forget a plugin; its calls end by themselves.
     Unload { plugin: u64 },
     /// Make a call.
