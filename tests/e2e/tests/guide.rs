@@ -57,6 +57,12 @@ fn shell(world: &World, folder: &Path, words: &str) -> Result<Done> {
     // The language's own caches are the user's.
     let home = std::env::var_os("HOME").unwrap_or_else(|| "/root".into());
     command.env("PATH", path).env("HOME", home).env("DAVIT_HOST", world.daemon.host());
+    // Where only a toolchain beside the active one makes components, the suite says which.
+    for (name, value) in std::env::vars_os() {
+        if let Some(name) = name.to_str().and_then(|name| name.strip_prefix("DAVIT_WASM_")) {
+            command.env(name, value);
+        }
+    }
     let output = command.output()?;
     Ok(Done {
         code: output.status.code().unwrap_or(-1),
