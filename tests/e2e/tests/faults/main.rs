@@ -18,6 +18,10 @@ use std::{
     sync::Mutex,
 };
 
+/// What the overlay driver of these scenarios does not do: it takes a disk of btrfs, a driver of images, a kernel with quotas.
+/// The store's own tests kill at each of these (`a_kill_at_any_step_with_…`).
+const OF_OTHER_DRIVERS: [&str; 3] = ["store.image", "store.quota-marked", "store.snapshot"];
+
 #[test]
 fn a_daemon_that_is_killed_at_any_of_its_fault_points_leaves_nothing_that_the_next_does_not_settle() -> Result<()> {
     let waiting = Mutex::new(SCENARIOS.iter().rev().collect::<Vec<_>>());
@@ -39,7 +43,11 @@ fn a_daemon_that_is_killed_at_any_of_its_fault_points_leaves_nothing_that_the_ne
         mine.and(other)
     })?;
     let killed_at = killed_at.into_inner().unwrap_or_default();
-    let missed: Vec<String> = points_in_the_sources()?.into_iter().filter(|p| !killed_at.contains(p)).collect();
+    let points = points_in_the_sources()?;
+    let unknown: Vec<&str> = OF_OTHER_DRIVERS.into_iter().filter(|p| !points.contains(*p)).collect();
+    ensure!(unknown.is_empty(), "there are no fault points {unknown:?} any more");
+    let reached = |p: &String| killed_at.contains(p) || OF_OTHER_DRIVERS.contains(&p.as_str());
+    let missed: Vec<String> = points.into_iter().filter(|p| !reached(p)).collect();
     ensure!(missed.is_empty(), "no scenario brings a daemon to its fault points {missed:?}");
     Ok(())
 }
