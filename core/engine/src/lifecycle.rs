@@ -254,7 +254,7 @@ mod tests {
     #[test]
     fn policy_sees_whole_names() {
         for (given, seen) in [
-            ("busybox", "docker.io/library/busybox"),
+            ("busybox", "docker.io/library/busybox:latest"),
             ("busybox:1", "docker.io/library/busybox:1"),
             ("r.example:5000/a/b:2", "r.example:5000/a/b:2"),
             ("0123456789ab", "0123456789ab"),

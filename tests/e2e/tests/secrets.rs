@@ -65,7 +65,7 @@ fn a_container_that_the_site_says_reads_its_secret_and_nobody_else_has_it() -> R
     let keep = tempfile::Builder::new().prefix("davit-e2e-").tempdir()?;
     let world = World::with_site(Some(&site(keep.path(), "\"db\"", "")?))?;
     world.pull()?;
-    let show = "cat /run/secrets/db; stat -c '%a %u %g' /run/secrets/db; stat -f -c %T /run/secrets/db; env";
+    let show = "cat /run/secrets/db; echo; stat -c '%a %u %g' /run/secrets/db; stat -f -c %T /run/secrets/db; env";
     let shown = world.davit(&["run", "--name", "db", "--label", "team=db", "IMAGE", "sh", "-c", show])?.success()?;
     let lines: Vec<&str> = shown.stdout.lines().collect();
     ensure!(lines.first() == Some(&VALUE) && lines.get(1) == Some(&"440 1000 1001"), "{shown:?}");

@@ -1,7 +1,7 @@
 //! Files that hold secrets: read only where nobody else can read them.
 
 use davit_model::error::PolicyError;
-use std::{os::unix::fs::MetadataExt, path::Path};
+use std::{io::ErrorKind, os::unix::fs::MetadataExt, path::Path};
 use tokio::{fs::File, io::AsyncReadExt};
 
 const LARGEST: u64 = 1 << 20;
@@ -10,7 +10,11 @@ const LARGEST: u64 = 1 << 20;
 pub(super) async fn read(path: &Path) -> Result<String, PolicyError> {
     let failed = |e: std::io::Error| PolicyError::Unavailable {
         retry_ms: 0,
-        message: format!("{} cannot be read: {e}", path.display()),
+        message: match e.kind() {
+            // In the system's words it would be taken for a container's missing program.
+            ErrorKind::NotFound => format!("{} is not there", path.display()),
+            _ => format!("{} cannot be read: {e}", path.display()),
+        },
     };
     let file = File::open(path).await.map_err(failed)?;
     let meta = file.metadata().await.map_err(failed)?;
