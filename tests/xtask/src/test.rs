@@ -39,7 +39,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     }
     let here = command::run(&mut cargo, "the failed tests are named above");
     command::step("running the runtime's tests on control groups of version 2");
-    let there = guest::run(&guest::Options::default());
+    let there = guest::run(&guest::Options { filter: None, brief: !options.long });
     match (here, there) {
         (Ok(()), there) => there,
         (here, Ok(())) => here,
