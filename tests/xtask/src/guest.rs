@@ -19,7 +19,7 @@ use std::{
 };
 
 /// From power on to power off.
-const LIMIT: Duration = Duration::from_secs(170);
+const LIMIT: Duration = Duration::from_secs(290);
 
 /// With everything.
 const WHOLE: Duration = Duration::from_secs(400);
