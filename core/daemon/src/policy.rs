@@ -163,7 +163,7 @@ fn wanted<T>(name: &str, kind: &str, port: Option<T>) -> Result<T, EngineError> 
 /// Whether a plugin has the optional interface of registry-auth that the site's file wants of it.
 fn exporting(name: &str, interface: &str, plugin: &Remote) -> Result<(), EngineError> {
     let whole = format!("davit:registry-auth/{interface}");
-    if plugin.info().exports.iter().any(|export| export.split('@').next() == Some(whole.as_str())) {
+    if plugin.info().exports(&whole) {
         return Ok(());
     }
     Err(EngineError::invalid(format!("plugin {name} does not export {whole}, as [[auth]] {interface} wants it")))

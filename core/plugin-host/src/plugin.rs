@@ -56,6 +56,11 @@ impl PluginInfo {
     pub fn needs(&self) -> &Ask {
         &self.manifest.needs
     }
+
+    /// Whether it exports an interface, `davit:registry-auth/verifier`, of whatever version.
+    pub fn exports(&self, interface: &str) -> bool {
+        self.exports.iter().any(|export| export.split('@').next() == Some(interface))
+    }
 }
 
 /// A plugin, ready to be called.

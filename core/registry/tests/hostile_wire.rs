@@ -7,7 +7,7 @@ use davit_model::{
     auth::{Answer, Scheme},
     error::PolicyError,
 };
-use davit_registry::{Descriptor, ErrorKind, Options, Registry};
+use davit_registry::{ErrorKind, Options, Registry};
 use serde_json::json;
 use std::{
     sync::{
@@ -18,19 +18,8 @@ use std::{
 };
 use support::{
     Blobs, FakePolicy, FlakyProxy, Image, Kept, OCI_INDEX, OCI_MANIFEST, RealRegistry, Reply, Scripted, answer,
-    answers, client, layer_bytes, options, quiet, reference, session,
+    answers, client, layer_bytes, options, quiet, reference, session, with_layer,
 };
-
-/// A real registry that has an image of one layer of `length` bytes.
-async fn with_layer(length: usize) -> (RealRegistry, Image, Descriptor) {
-    let server = RealRegistry::open();
-    let image = Image::of(&[layer_bytes(21, length)]);
-    let name = reference(&server.address, "x:1");
-    let own = session(answers::anonymous());
-    client().push(&own, &name, &image.document, &image.blobs, &image.source, &|_, _| {}).await.unwrap();
-    let layer = image.blobs[1].descriptor.clone();
-    (server, image, layer)
-}
 
 #[tokio::test]
 async fn a_blob_survives_connections_that_are_cut_at_any_place() {

@@ -8,23 +8,9 @@ use davit_model::{
     id::Caller,
     secret::Secret,
 };
-use davit_registry::{Descriptor, ErrorKind, Session};
+use davit_registry::{ErrorKind, Session};
 use std::sync::Arc;
-use support::{
-    FakePolicy, Image, Kept, RealRegistry, Reply, Scripted, answer, answers, client, layer_bytes, quiet, reference,
-    session,
-};
-
-/// A real registry that has an image of one layer of `length` bytes.
-async fn with_layer(length: usize) -> (RealRegistry, Image, Descriptor) {
-    let server = RealRegistry::open();
-    let image = Image::of(&[layer_bytes(21, length)]);
-    let name = reference(&server.address, "x:1");
-    let own = session(answers::anonymous());
-    client().push(&own, &name, &image.document, &image.blobs, &image.source, &|_, _| {}).await.unwrap();
-    let layer = image.blobs[1].descriptor.clone();
-    (server, image, layer)
-}
+use support::{FakePolicy, Kept, Reply, Scripted, answer, client, quiet, reference, session, with_layer};
 
 fn at(origin: &impl std::fmt::Display) -> Endpoint {
     Endpoint { origin: format!("http://{origin}"), prefix: String::new() }

@@ -12,7 +12,7 @@
 use davit_plugin_sdk::{
     host::{self, clock, config, http, secrets, state},
     lifecycle::{Error, Event, Observe, Result},
-    pattern,
+    pattern, said,
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -241,19 +241,6 @@ struct Seen {
     attributes: Vec<(String, String)>,
 }
 
-fn words(error: Error) -> String {
-    match error {
-        Error::Invalid(text)
-        | Error::NotFound(text)
-        | Error::Conflict(text)
-        | Error::Denied(text)
-        | Error::Unsupported(text)
-        | Error::Internal(text)
-        | Error::Other(text) => text,
-        Error::Unavailable(unavailability) => unavailability.message,
-    }
-}
-
 fn post(settings: &Settings, lines: Vec<u8>) -> Result<u16> {
     let request = http::Request::new("POST", &settings.sink);
     request.header("content-type", "application/x-ndjson")?;
@@ -284,7 +271,7 @@ fn send(settings: &Settings, head: &Head, now_ms: u64) -> Result<Sent> {
     Ok(match post(settings, lines) {
         Ok(200..=299) => Sent::Taken { first: head.first, next },
         Ok(status) => Sent::Refused(format!("it answered {status}")),
-        Err(error) => Sent::Refused(words(error)),
+        Err(error) => Sent::Refused(said(&error).to_owned()),
     })
 }
 

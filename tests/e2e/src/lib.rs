@@ -68,6 +68,23 @@ impl World {
     }
 }
 
+/// The children of a process, whichever of its threads started them.
+pub fn children(pid: i32) -> Vec<i32> {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    // A thread may end meanwhile.
+    let lists = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
+    lists.flat_map(|l| l.split_whitespace().filter_map(|c| c.parse().ok()).collect::<Vec<i32>>()).collect()
+}
+
+/// The outer and the inner process of a daemon's plugin host; none while none runs.
+pub fn plugin_host(daemon: &Daemon) -> Option<(i32, i32)> {
+    let is_host = |pid: &i32| {
+        std::fs::read_to_string(format!("/proc/{pid}/cmdline")).is_ok_and(|w| w.contains("\0plugin-host\0"))
+    };
+    let outer = children(daemon.pid()).into_iter().find(is_host)?;
+    Some((outer, *children(outer).first()?))
+}
+
 /// How a command ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Done {

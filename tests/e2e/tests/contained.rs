@@ -2,7 +2,7 @@
 //! and what becomes of everybody else when it dies.
 
 use anyhow::{Context as _, Result, ensure};
-use davit_e2e::World;
+use davit_e2e::{World, plugin_host};
 use davit_fixtures::process::until;
 use nix::{
     sys::signal::{Signal, kill},
@@ -11,7 +11,6 @@ use nix::{
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
-    path::PathBuf,
     sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed},
     time::Duration,
 };
@@ -43,28 +42,8 @@ fn world() -> Result<World> {
     Ok(world)
 }
 
-fn children(pid: i32) -> Vec<i32> {
-    let listed = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
-    listed.split_whitespace().filter_map(|c| c.parse().ok()).collect()
-}
-
-/// The outer and the inner process of the daemon's plugin host.
-fn host(world: &World) -> Result<Option<(i32, i32)>> {
-    let task = PathBuf::from(format!("/proc/{}/task", world.daemon.pid()));
-    let mut found = Vec::new();
-    for thread in fs::read_dir(task)? {
-        let listed = fs::read_to_string(thread?.path().join("children")).unwrap_or_default();
-        found.extend(listed.split_whitespace().filter_map(|c| c.parse::<i32>().ok()));
-    }
-    let is_host = |pid: &i32| {
-        fs::read_to_string(format!("/proc/{pid}/cmdline")).is_ok_and(|words| words.contains("\0plugin-host\0"))
-    };
-    let outer = found.into_iter().find(is_host);
-    Ok(outer.and_then(|outer| Some((outer, *children(outer).first()?))))
-}
-
 fn living(world: &World) -> Result<(i32, i32)> {
-    until(Duration::from_secs(10), "the plugin host runs", || host(world))
+    until(Duration::from_secs(10), "the plugin host runs", || Ok(plugin_host(&world.daemon)))
 }
 
 /// A field of `/proc/PID/status`.
@@ -151,7 +130,7 @@ fn its_end_is_a_moments_refusal_and_nobody_elses_trouble() -> Result<()> {
     std::thread::scope(|scope| -> Result<()> {
         let killer = scope.spawn(|| -> Result<()> {
             while !stop.load(Relaxed) {
-                if let Some((outer, inner)) = host(&world)? {
+                if let Some((outer, inner)) = plugin_host(&world.daemon) {
                     // One or the other; it may have ended meanwhile.
                     let nth = kills.fetch_add(1, Relaxed);
                     let _ = kill(Pid::from_raw(if nth.is_multiple_of(2) { inner } else { outer }), Signal::SIGKILL);

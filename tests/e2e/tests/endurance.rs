@@ -1,7 +1,7 @@
 //! Plugins are called again and again, many at once, and by a process that hangs: nothing grows, nobody is forgotten.
 
 use anyhow::{Context as _, Result, ensure};
-use davit_e2e::World;
+use davit_e2e::{World, plugin_host};
 use davit_fixtures::process::until;
 use nix::{
     sys::signal::{Signal, kill},
@@ -85,19 +85,9 @@ fn holds(pid: i32) -> Result<Holds> {
     })
 }
 
-/// The process in which the daemon's plugins run: the child of the child that was started as the plugin host.
+/// The process in which the daemon's plugins run.
 fn host(world: &World) -> Result<i32> {
-    let children = |pid: i32| -> Vec<i32> {
-        let tasks = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
-        let lists = tasks.filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
-        lists.flat_map(|l| l.split_whitespace().filter_map(|c| c.parse().ok()).collect::<Vec<i32>>()).collect()
-    };
-    let is_host =
-        |pid: &i32| fs::read_to_string(format!("/proc/{pid}/cmdline")).is_ok_and(|w| w.contains("\0plugin-host\0"));
-    until(Duration::from_secs(10), "the plugin host runs", || {
-        let outer = children(world.daemon.pid()).into_iter().find(is_host);
-        Ok(outer.and_then(|outer| children(outer).first().copied()))
-    })
+    until(Duration::from_secs(10), "the plugin host runs", || Ok(plugin_host(&world.daemon).map(|(_, inner)| inner)))
 }
 
 /// How often the policy was called.

@@ -3,14 +3,17 @@
 #![allow(clippy::print_stdout, reason = "what a test skips and measures is said to whoever runs it")]
 
 use anyhow::{Context as _, Result, bail, ensure};
-use davit_e2e::{Done, World};
+use davit_e2e::{Done, World, run_within};
 use davit_fixtures::daemon::programs;
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
-    time::Instant,
+    process::Command,
+    time::{Duration, Instant},
 };
+
+/// A first build fetches and compiles what it needs.
+const PATIENCE: Duration = Duration::from_secs(600);
 
 const SITE: &str = r#"[storage]
 driver = "overlay"
@@ -52,8 +55,8 @@ fn page() -> Result<Vec<Block>> {
 fn shell(world: &World, folder: &Path, words: &str) -> Result<Done> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let path = std::env::join_paths([programs()].into_iter().chain(std::env::split_paths(&path)))?;
-    let mut command = Command::new("timeout");
-    command.args(["--kill-after=10", "600", "sh", "-c", words]).current_dir(folder).stdin(Stdio::null());
+    let mut command = Command::new("sh");
+    command.args(["-c", words]).current_dir(folder);
     // The language's own caches are the user's.
     let home = std::env::var_os("HOME").unwrap_or_else(|| "/root".into());
     command.env("PATH", path).env("HOME", home).env("DAVIT_HOST", world.daemon.host());
@@ -63,12 +66,7 @@ fn shell(world: &World, folder: &Path, words: &str) -> Result<Done> {
             command.env(name, value);
         }
     }
-    let output = command.output()?;
-    Ok(Done {
-        code: output.status.code().unwrap_or(-1),
-        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-    })
+    run_within(command, None, PATIENCE)
 }
 
 /// Walks the page in a language; none: the machine cannot have it, for this reason.

@@ -1,7 +1,7 @@
 //! What a plugin remembers goes with its version; and its life goes on whatever becomes of the process that it runs in.
 
 use anyhow::{Context as _, Result, ensure};
-use davit_e2e::{Done, World};
+use davit_e2e::{Done, World, plugin_host};
 use davit_fixtures::{daemon::programs, process::until};
 use nix::{
     sys::signal::{Signal, kill},
@@ -113,17 +113,6 @@ fn a_rollback_brings_back_what_the_plugin_remembered_then() -> Result<()> {
     site.world.daemon.finish()
 }
 
-/// The outer process of the daemon's plugin host.
-fn host(world: &World) -> Option<i32> {
-    let tasks = fs::read_dir(format!("/proc/{}/task", world.daemon.pid())).ok()?;
-    let lists = tasks.flatten().filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
-    let children: Vec<i32> =
-        lists.flat_map(|l| l.split_whitespace().filter_map(|c| c.parse().ok()).collect::<Vec<_>>()).collect();
-    let is_host =
-        |pid: &i32| fs::read_to_string(format!("/proc/{pid}/cmdline")).is_ok_and(|w| w.contains("\0plugin-host\0"));
-    children.into_iter().find(is_host)
-}
-
 /// Does it again while the plugin host is killed under it; any other failure is one.
 fn again(site: &Site, words: &[&str]) -> Result<()> {
     for _ in 0..50 {
@@ -146,7 +135,7 @@ fn the_plugin_host_may_be_killed_while_plugins_come_and_go() -> Result<()> {
     std::thread::scope(|scope| -> Result<()> {
         let killer = scope.spawn(|| {
             while !stop.load(Relaxed) {
-                if let Some(pid) = host(&site.world) {
+                if let Some((pid, _)) = plugin_host(&site.world.daemon) {
                     kills.fetch_add(1, Relaxed);
                     // It may have ended meanwhile.
                     let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);

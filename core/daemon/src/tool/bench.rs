@@ -6,7 +6,7 @@ use crate::role;
 use anyhow::{Context as _, Result, bail, ensure};
 use davit_model::{error::PortError, services::HostServices, state::Planned};
 use davit_plugin_host::{
-    Counter, Grant, HostOptions, Lending, NetworkCall, Plugin, PluginHost, Question, Reply, Source,
+    Counter, Grant, HostOptions, Lending, Plugin, PluginHost, Question, Reply, Source,
     apart::{ApartHost, Remote},
     conformance::{Imagined, ImaginedLeases, NoManifests},
 };
@@ -77,7 +77,8 @@ pub(super) async fn run(options: &Options) -> Result<ExitCode> {
     let grant = options.component.granted(&Grant::of_needs(plugin.info()))?;
     let (loaded_in, plugin) = loaded(forms.path(), &services, &name, &bytes, &grant).await?;
     let here = || async {
-        let leases = leases(&question);
+        // Made for each, so that a repeated call is the same call.
+        let leases = ImaginedLeases::before(&question);
         plugin.reply(&question, Lending { leases: &leases, manifests: &NoManifests }).await
     };
     let call_us = timed(options.calls, here).await?;
@@ -86,7 +87,7 @@ pub(super) async fn run(options: &Options) -> Result<ExitCode> {
     let port: Arc<dyn HostServices> = services;
     let remote = host.load(&port, &Counter::default(), &name, Source::Bytes(&bytes), &grant).await?;
     let there = || async {
-        let leases = leases(&question);
+        let leases = ImaginedLeases::before(&question);
         remote.reply(&question, Lending { leases: &leases, manifests: &NoManifests }).await
     };
     let apart_us = timed(options.calls, there).await?;
@@ -133,14 +134,6 @@ async fn loaded(
     let began = Instant::now();
     let plugin = host.load(name, Source::Bytes(bytes), grant).await?;
     Ok((began.elapsed(), plugin))
-}
-
-/// Leases as they are before the call, so that a repeated one is the same call.
-fn leases(question: &Question) -> ImaginedLeases {
-    match question {
-        Question::Network(NetworkCall::PlanEndpoint { network, .. }) => ImaginedLeases::on(network),
-        _ => ImaginedLeases::default(),
-    }
 }
 
 async fn timed<F>(calls: u32, mut call: impl FnMut() -> F) -> Result<Spread>

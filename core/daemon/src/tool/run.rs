@@ -3,7 +3,7 @@
 use super::{Component, read, say};
 use anyhow::{Context as _, Result};
 use davit_plugin_host::{
-    Lending, NetworkCall, Question,
+    Lending, Question,
     conformance::{ImaginedLeases, NoManifests},
 };
 use std::{io::Write as _, path::PathBuf, process::ExitCode, time::Instant};
@@ -22,10 +22,7 @@ pub(super) async fn run(options: &Options) -> Result<ExitCode> {
     let question: Question =
         serde_json::from_str(&read(path)?).with_context(|| format!("{} is not a call", path.display()))?;
     let bench = options.component.load().await?;
-    let leases = match &question {
-        Question::Network(NetworkCall::PlanEndpoint { network, .. }) => ImaginedLeases::on(network),
-        _ => ImaginedLeases::default(),
-    };
+    let leases = ImaginedLeases::before(&question);
     let began = Instant::now();
     let reply = bench.granted.reply(&question, Lending { leases: &leases, manifests: &NoManifests }).await;
     let took = began.elapsed();

@@ -95,10 +95,6 @@ impl Remote {
         self.call("instantiate", None, Lent::Nothing).await.map(drop)
     }
 
-    fn exports(&self, interface: &str) -> bool {
-        self.info.exports.iter().any(|export| export.split('@').next() == Some(interface))
-    }
-
     fn unavailable(&self, call: &str, message: String) -> PortError {
         PortError::new(self.label.as_str(), call, PolicyError::Unavailable { retry_ms: 0, message })
     }
@@ -289,7 +285,7 @@ impl StorageDriver for Remote {
     }
 
     async fn usage(&self, chain: &LayerChain) -> Result<Option<u64>, PortError> {
-        if !self.exports("davit:storage/usage") {
+        if !self.info.exports("davit:storage/usage") {
             return Ok(None);
         }
         let question = Question::Storage(StorageCall::Usage { chain: chain.clone() });
@@ -297,7 +293,7 @@ impl StorageDriver for Remote {
     }
 
     async fn reconcile(&self, unknown: &[Place]) -> Result<Vec<Place>, PortError> {
-        if !self.exports("davit:storage/reconcile") {
+        if !self.info.exports("davit:storage/reconcile") {
             return Ok(Vec::new());
         }
         let question = Question::Storage(StorageCall::Reconcile { unknown: unknown.to_vec() });
@@ -305,7 +301,7 @@ impl StorageDriver for Remote {
     }
 
     async fn released(&self, kind: &str, id: &str) -> Result<(), PortError> {
-        if !self.exports("davit:storage/released") {
+        if !self.info.exports("davit:storage/released") {
             return Ok(());
         }
         let call = StorageCall::Released { what: kind.to_owned(), id: id.to_owned() };
@@ -339,7 +335,7 @@ impl NetworkDriver for Remote {
     }
 
     async fn released(&self, kind: &str, id: &str) -> Result<(), PortError> {
-        if !self.exports("davit:network/released") {
+        if !self.info.exports("davit:network/released") {
             return Ok(());
         }
         let call = NetworkCall::Released { what: kind.to_owned(), id: id.to_owned() };
@@ -359,7 +355,7 @@ impl RegistryAuth for Remote {
     }
 
     async fn resolve(&self, registry: &str, repository: &str) -> Result<Vec<Endpoint>, PortError> {
-        if !self.exports("davit:registry-auth/resolver") {
+        if !self.info.exports("davit:registry-auth/resolver") {
             return Ok(Vec::new());
         }
         let call = AuthCall::Resolve { registry: registry.to_owned(), repository: repository.to_owned() };
@@ -367,7 +363,7 @@ impl RegistryAuth for Remote {
     }
 
     async fn verify(&self, manifest: &ManifestView, reader: &dyn ManifestReader) -> Result<(), PortError> {
-        if !self.exports("davit:registry-auth/verifier") {
+        if !self.info.exports("davit:registry-auth/verifier") {
             return Ok(());
         }
         let question = Question::RegistryAuth(AuthCall::Verify { manifest: manifest.clone() });
@@ -383,11 +379,11 @@ impl Lifecycle for Remote {
 
     fn hooks(&self) -> Hooks {
         Hooks {
-            mutate: self.exports("davit:lifecycle/mutate"),
-            admit: self.exports("davit:lifecycle/admit"),
-            before_start: self.exports("davit:lifecycle/before-start"),
-            after_exit: self.exports("davit:lifecycle/after-exit"),
-            observe: self.exports("davit:lifecycle/observe"),
+            mutate: self.info.exports("davit:lifecycle/mutate"),
+            admit: self.info.exports("davit:lifecycle/admit"),
+            before_start: self.info.exports("davit:lifecycle/before-start"),
+            after_exit: self.info.exports("davit:lifecycle/after-exit"),
+            observe: self.info.exports("davit:lifecycle/observe"),
         }
     }
 

@@ -1,5 +1,6 @@
 //! A host's services made of memory: what an author's plugin finds while it is tried out.
 
+use crate::question::{NetworkCall, Question};
 use async_trait::async_trait;
 use davit_model::{
     auth::{Credential, ManifestReader},
@@ -104,8 +105,15 @@ struct Given {
 }
 
 impl ImaginedLeases {
-    /// For an endpoint: the network's subnets are leased already.
-    pub fn on(network: &NetworkPlan) -> Self {
+    /// As they are before a call: where it is about an endpoint, its network's subnets are leased already.
+    pub fn before(question: &Question) -> Self {
+        match question {
+            Question::Network(NetworkCall::PlanEndpoint { network, .. }) => Self::on(network),
+            _ => Self::default(),
+        }
+    }
+
+    fn on(network: &NetworkPlan) -> Self {
         let subnets = network.subnets.iter().map(|subnet| (subnet.id, subnet.net)).collect();
         Self { given: Mutex::new(Given { subnets, ..Given::default() }), refusing: false }
     }

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     plugin::Plugin,
-    question::{Lending, NetworkCall, Question, Reply},
+    question::{Lending, Question, Reply},
 };
 use davit_model::error::PortError;
 
@@ -47,8 +47,7 @@ impl<'a> Session<'a> {
 
     /// The interface is among what the plugin exports.
     pub(super) fn exports(&self, interface: &str) -> Result<(), Why> {
-        let exports = &self.granted.info().exports;
-        if exports.iter().any(|e| e.split('@').next() == Some(interface)) {
+        if self.granted.info().exports(interface) {
             return Ok(());
         }
         Err(Why::Skipped(format!("it does not export {interface}")))
@@ -104,11 +103,7 @@ impl<'a> Session<'a> {
         exhausted: bool,
     ) -> Result<Result<Reply, PortError>, Why> {
         self.calls += 1;
-        let leases = match question {
-            _ if exhausted => ImaginedLeases::exhausted(),
-            Question::Network(NetworkCall::PlanEndpoint { network, .. }) => ImaginedLeases::on(network),
-            _ => ImaginedLeases::default(),
-        };
+        let leases = if exhausted { ImaginedLeases::exhausted() } else { ImaginedLeases::before(question) };
         let before = plugin.counts().trapped;
         let reply = plugin.reply(question, Lending { leases: &leases, manifests: &NoManifests }).await.map(|p| p.plan);
         match &reply {

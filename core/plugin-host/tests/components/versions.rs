@@ -7,7 +7,7 @@ use davit_model::{
     lifecycle::{Hooks, Operation},
 };
 use davit_plugin_host::{
-    Grant, Lending, NetworkCall, Question, Source,
+    Grant, Lending, Question, Source,
     conformance::{ImaginedLeases, NoManifests},
 };
 use sha2::{Digest as _, Sha256};
@@ -82,10 +82,7 @@ async fn components_of_the_past_load_and_answer() {
         assert_eq!(plugin.info().kinds, [kind.as_str()], "{file}");
         let call = std::fs::read_to_string(root.join(format!("../../plugin-sdk/calls/{kind}.json"))).unwrap();
         let question: Question = serde_json::from_str(&call).unwrap();
-        let leases = match &question {
-            Question::Network(NetworkCall::PlanEndpoint { network, .. }) => ImaginedLeases::on(network),
-            _ => ImaginedLeases::default(),
-        };
+        let leases = ImaginedLeases::before(&question);
         let reply = plugin.reply(&question, Lending { leases: &leases, manifests: &NoManifests }).await;
         assert!(reply.is_ok(), "{language}, {kind}: {reply:?}");
     }

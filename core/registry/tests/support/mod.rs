@@ -18,7 +18,7 @@ pub(crate) use token_policy::TokenPolicy;
 pub(crate) use wire::{FlakyProxy, Reply, Scripted, answer};
 
 use davit_model::{auth::RegistryAuth, id::Caller, reference::Reference};
-use davit_registry::{Options, Registry, Session, Timeouts};
+use davit_registry::{Descriptor, Options, Registry, Session, Timeouts};
 use std::{sync::Arc, time::Duration};
 
 /// A client whose waits are short enough for tests.
@@ -50,4 +50,15 @@ pub(crate) fn reference(registry: &str, rest: &str) -> Reference {
 /// Nothing to tell.
 pub(crate) fn quiet() -> impl Fn(u64) + Send + Sync {
     |_| {}
+}
+
+/// A real registry that has an image of one layer of `length` bytes.
+pub(crate) async fn with_layer(length: usize) -> (RealRegistry, Image, Descriptor) {
+    let server = RealRegistry::open();
+    let image = Image::of(&[layer_bytes(21, length)]);
+    let name = reference(&server.address, "x:1");
+    let own = session(answers::anonymous());
+    client().push(&own, &name, &image.document, &image.blobs, &image.source, &|_, _| {}).await.unwrap();
+    let layer = image.blobs[1].descriptor.clone();
+    (server, image, layer)
 }

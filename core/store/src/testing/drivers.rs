@@ -27,15 +27,15 @@ pub(crate) fn copying() -> Arc<dyn StorageDriver> {
     Arc::new(Copying)
 }
 
-fn place(prefix: &str, id: &str) -> Place {
+pub(super) fn place(prefix: &str, id: &str) -> Place {
     format!("{prefix}-{id}").parse().unwrap()
 }
 
-fn id(chain: &LayerChain) -> &str {
+pub(super) fn id(chain: &LayerChain) -> &str {
     &chain.0.last().unwrap().chain_id
 }
 
-fn promote_is_not_here(driver: &str) -> PortError {
+pub(super) fn promote_is_not_here(driver: &str) -> PortError {
     PortError::new(driver, "promote", PolicyError::Unsupported("in this test".into()))
 }
 

@@ -1,4 +1,4 @@
-//! For this crate's tests: hostile and friendly archives, four native drivers, a small image, small disks.
+//! For this crate's tests: hostile and friendly archives, five native drivers, a small image, small disks.
 
 mod archive;
 mod disk;

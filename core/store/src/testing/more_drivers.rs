@@ -1,8 +1,9 @@
 //! Three native drivers for what not every file system has: one of snapshots, one of images, one with limits.
 
+use super::drivers::{id, overlaying, place, promote_is_not_here};
 use async_trait::async_trait;
 use davit_model::{
-    error::{PolicyError, PortError},
+    error::PortError,
     id::ContainerId,
     state::Planned,
     storage::{
@@ -33,18 +34,6 @@ pub(crate) fn imaging() -> Arc<dyn StorageDriver> {
 /// Each layer a folder, and each container's changes limited to a MiB.
 pub(crate) fn limiting() -> Arc<dyn StorageDriver> {
     Arc::new(Limiting)
-}
-
-fn place(prefix: &str, id: &str) -> Place {
-    format!("{prefix}-{id}").parse().unwrap()
-}
-
-fn id(chain: &LayerChain) -> &str {
-    &chain.0.last().unwrap().chain_id
-}
-
-fn unsupported(driver: &str) -> PortError {
-    PortError::new(driver, "promote", PolicyError::Unsupported("in this test".into()))
 }
 
 fn snapshot_or_new(parent: Option<&Place>, at: Place) -> StorageStep {
@@ -88,7 +77,7 @@ impl StorageDriver for Snapshotting {
         .into())
     }
     async fn promote(&self, _: &ContainerId, _: &LayerChain) -> Result<Planned<CommitPlan>, PortError> {
-        Err(unsupported("snapshotting"))
+        Err(promote_is_not_here("snapshotting"))
     }
     async fn remove_layer(&self, chain: &LayerChain) -> Result<Planned<Vec<StorageStep>>, PortError> {
         Ok(vec![StorageStep::Discard { at: place("tree", id(chain)) }].into())
@@ -104,14 +93,7 @@ impl StorageDriver for Imaging {
         Ok(())
     }
     async fn prepare_layer(&self, chain: &LayerChain) -> Result<Planned<LayerPlan>, PortError> {
-        let into = place("new", id(chain));
-        Ok(LayerPlan {
-            steps: vec![StorageStep::MakeDir { at: into.clone() }],
-            into,
-            needs_parent_first: false,
-            whiteouts: WhiteoutStyle::Overlay,
-        }
-        .into())
+        overlaying().prepare_layer(chain).await
     }
     async fn commit_layer(&self, chain: &LayerChain) -> Result<Planned<CommitPlan>, PortError> {
         let (src, dst) = (place("new", id(chain)), place("image", id(chain)));
@@ -119,17 +101,10 @@ impl StorageDriver for Imaging {
         Ok(CommitPlan { steps: vec![make, StorageStep::Discard { at: src }], place: dst }.into())
     }
     async fn prepare_root(&self, id: &ContainerId, top: Option<&LayerChain>) -> Result<Planned<RootPlan>, PortError> {
-        let (upper, work) = (place("upper", id.short()), place("work", id.short()));
-        let lower = top.map(|t| t.0.iter().filter_map(|l| l.place.clone()).collect()).unwrap_or_default();
-        Ok(RootPlan {
-            steps: vec![StorageStep::MakeDir { at: upper.clone() }, StorageStep::MakeDir { at: work.clone() }],
-            changes: Some((upper.clone(), WhiteoutStyle::Overlay)),
-            mount: RootMount::Overlay { lower, upper: Some(upper), work: Some(work) },
-        }
-        .into())
+        overlaying().prepare_root(id, top).await
     }
     async fn promote(&self, _: &ContainerId, _: &LayerChain) -> Result<Planned<CommitPlan>, PortError> {
-        Err(unsupported("imaging"))
+        Err(promote_is_not_here("imaging"))
     }
     async fn remove_layer(&self, chain: &LayerChain) -> Result<Planned<Vec<StorageStep>>, PortError> {
         Ok(vec![StorageStep::Discard { at: place("image", id(chain)) }].into())
@@ -145,22 +120,22 @@ impl StorageDriver for Limiting {
         Ok(())
     }
     async fn prepare_layer(&self, chain: &LayerChain) -> Result<Planned<LayerPlan>, PortError> {
-        super::overlaying().prepare_layer(chain).await
+        overlaying().prepare_layer(chain).await
     }
     async fn commit_layer(&self, chain: &LayerChain) -> Result<Planned<CommitPlan>, PortError> {
-        super::overlaying().commit_layer(chain).await
+        overlaying().commit_layer(chain).await
     }
     async fn prepare_root(&self, id: &ContainerId, top: Option<&LayerChain>) -> Result<Planned<RootPlan>, PortError> {
-        let mut root = super::overlaying().prepare_root(id, top).await?;
+        let mut root = overlaying().prepare_root(id, top).await?;
         for at in [place("upper", id.short()), place("work", id.short())] {
             root.plan.steps.push(StorageStep::Quota { at, bytes: 1 << 20 });
         }
         Ok(root)
     }
     async fn promote(&self, _: &ContainerId, _: &LayerChain) -> Result<Planned<CommitPlan>, PortError> {
-        Err(unsupported("limiting"))
+        Err(promote_is_not_here("limiting"))
     }
     async fn remove_layer(&self, chain: &LayerChain) -> Result<Planned<Vec<StorageStep>>, PortError> {
-        super::overlaying().remove_layer(chain).await
+        overlaying().remove_layer(chain).await
     }
 }
