@@ -86,6 +86,11 @@ fn say(text: &str) {
     let _ = writeln!(std::io::stdout(), "{text}");
 }
 
+/// Prints to standard error, likewise.
+fn warn(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
 /// What the author says of the site that the plugin would stand in.
 #[derive(Clone, Debug, clap::Args)]
 struct Component {

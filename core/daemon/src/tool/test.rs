@@ -1,6 +1,6 @@
 //! `davit plugin test`: the conformance suite of a component's kinds, in the real host with the core's own checks.
 
-use super::{Component, judge::Core, read, say};
+use super::{Component, judge::Core, read, say, warn};
 use anyhow::{Context as _, Result, bail};
 use davit_plugin_host::conformance::{self, Check, Outcome, Report, Thoroughness};
 use std::{path::PathBuf, process::ExitCode};
@@ -31,7 +31,14 @@ pub(super) async fn run(options: &Options) -> Result<ExitCode> {
     let how = Thoroughness { requests: options.requests.clamp(1, 10_000), seed: options.seed };
     let report = conformance::run(&bench.granted, &bench.bare, &Core, how).await;
     match (options.plan, options.json) {
-        (true, _) => say(&serde_json::to_string_pretty(&report.plans)?),
+        (true, _) => {
+            say(&serde_json::to_string_pretty(&report.plans)?);
+            for Check { name, outcome, .. } in &report.checks {
+                if let Outcome::Failed(why) = outcome {
+                    warn(&format!("FAIL  {name}\n      {why}"));
+                }
+            }
+        }
         (_, true) => say(&serde_json::to_string_pretty(&report.checks)?),
         _ => shown(&report),
     }
