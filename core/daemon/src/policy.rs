@@ -57,7 +57,7 @@ impl Loader {
             Some(plugin) => Found {
                 grant: granted(&plugin).map_err(invalid)?,
                 source: plugin.source,
-                component: Component::Bytes(plugin.component),
+                component: Component::Blob(plugin.digest.to_string(), plugin.component),
             },
             None => {
                 let path = self.path(name, section);
@@ -94,7 +94,7 @@ impl Loader {
     ) -> Result<(Arc<Remote>, LoadedPlugin), EngineError> {
         let source = match &found.component {
             Component::File(path) => Source::File(path),
-            Component::Bytes(bytes) => Source::Bytes(bytes),
+            Component::Blob(digest, bytes) => Source::Blob { digest, bytes },
         };
         let counter = self.counter(name);
         let plugin = self.host.load(services, &counter, name, source, &found.grant).await;
@@ -142,7 +142,7 @@ struct Found {
 
 enum Component {
     File(PathBuf),
-    Bytes(Vec<u8>),
+    Blob(String, Vec<u8>),
 }
 
 fn granted(plugin: &Installed) -> Result<Grant, String> {

@@ -1,11 +1,11 @@
 //! From a component's bytes to a compiled form, kept in a folder of ours: keyed by the component's digest, wasmtime's
-//! version, and its settings with the CPU's features. Loading a compiled form runs its code, so the folder must belong
+//! version, and its settings with the CPU's features. How a form comes to run is [`crate::compiled`]. Loading a compiled form runs its code, so the folder must belong
 //! to us and nobody else may write to it; a compiled form is never taken from anywhere else.
 //!
 //! Compilers have bugs and a component is input. Where a program to compile is given, compiling happens there, in a
 //! child with a time limit that gives up its rights; else in this process.
 
-use crate::{engine, error::LoadError};
+use crate::{compiled::Compiled, engine, error::LoadError};
 use sha2::{Digest, Sha256};
 use std::{
     ffi::OsString,
@@ -19,12 +19,10 @@ use std::{
     time::Duration,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use wasmtime::{Engine, component::Component};
+use wasmtime::Engine;
 
 const DEADLINE: Duration = Duration::from_secs(120);
 const LARGEST_COMPONENT: u64 = 64 << 20;
-/// The end of a compiled form that was written whole.
-const WHOLE: &[u8] = b"davit:compiled";
 
 /// A program that calls [`compile_stdin`] when it is started with these arguments.
 #[derive(Clone, Debug)]
@@ -60,16 +58,16 @@ impl CompiledForms {
     /// The compiled form of a component, made before or now. The error is a text about the component.
     pub(crate) async fn compiled(&self, engine: &Engine, digest: &str, wasm: &[u8]) -> Result<Compiled, String> {
         let path = self.dir.join(key(engine, digest));
-        if let Ok(bytes) = fs::read(&path)
-            && bytes.ends_with(WHOLE)
-        {
-            return Ok(Compiled(bytes));
-        }
-        // None, or one that a crash or a full disk cut.
-        let mut bytes = self.compile(engine, wasm).await?;
-        bytes.extend_from_slice(WHOLE);
-        self.keep(&path, &bytes).map_err(|e| format!("its compiled form cannot be kept: {e}"))?;
-        Ok(Compiled(bytes))
+        let failed = |e: io::Error| format!("its compiled form {} cannot be opened: {e}", path.display());
+        let kept = match fs::File::open(&path) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                let bytes = self.compile(engine, wasm).await?;
+                self.keep(&path, &bytes).map_err(|e| format!("its compiled form cannot be kept: {e}"))?;
+                fs::File::open(&path)
+            }
+            opened => opened,
+        };
+        runnable(kept.map_err(failed)?).map(Compiled::kept).map_err(failed)
     }
 
     async fn compile(&self, engine: &Engine, wasm: &[u8]) -> Result<Vec<u8>, String> {
@@ -117,29 +115,17 @@ fn key(engine: &Engine, digest: &str) -> String {
     format!("{name}.cwasm")
 }
 
-/// A compiled form that this crate made, and kept where nobody else writes.
-pub(crate) struct Compiled(Vec<u8>);
-
-impl Compiled {
-    /// The form as it travels to a host in a process of its own.
-    pub(crate) fn into_bytes(self) -> Vec<u8> {
-        self.0
+/// A file whose code can be mapped to run: a folder on a file system that runs nothing gives a copy in memory.
+fn runnable(file: fs::File) -> io::Result<fs::File> {
+    use rustix::fs::{MemfdFlags, SealFlags, StatVfsMountFlags};
+    if !rustix::fs::fstatvfs(&file)?.f_flag.contains(StatVfsMountFlags::NOEXEC) {
+        return Ok(file);
     }
-
-    /// A form that came from whoever made it: the daemon, over the one socket that the host process has.
-    pub(crate) fn from_daemon(bytes: Vec<u8>) -> Self {
-        Self(bytes)
-    }
-
-    #[allow(unsafe_code, reason = "wasmtime's only road to a compiled form that was kept")]
-    pub(crate) fn load(&self, engine: &Engine) -> Result<Component, String> {
-        let bytes = self.0.strip_suffix(WHOLE).ok_or_else(|| "its compiled form is cut".to_owned())?;
-        // SAFETY: the bytes were made by `CompiledForms::compile`, from `precompile_component` of an engine with the same
-        // settings (a file's name is a hash of them), and read from a folder that `CompiledForms::open` found to belong to
-        // this user and to be writable by nobody else, or came from the daemon, which had them so.
-        unsafe { Component::deserialize(engine, bytes) }
-            .map_err(|e| format!("its compiled form cannot be loaded: {e:#}"))
-    }
+    let copy = rustix::fs::memfd_create("davit-compiled", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
+    let mut copy = fs::File::from(copy);
+    io::copy(&mut &file, &mut copy)?;
+    rustix::fs::fcntl_add_seals(&copy, SealFlags::WRITE | SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL)?;
+    Ok(copy)
 }
 
 /// Compiles in a child: the component goes to its standard input, the compiled form comes from its standard output.

@@ -60,6 +60,14 @@ pub enum Source<'a> {
     File(&'a Path),
     /// Bytes, for instance of a layer of an artifact.
     Bytes(&'a [u8]),
+    /// Bytes of a store that keeps them by their digest, `sha256:…`: it has verified them, and they are not read again to
+    /// know it.
+    Blob {
+        /// The digest.
+        digest: &'a str,
+        /// The bytes.
+        bytes: &'a [u8],
+    },
 }
 
 /// Loads plugins and makes them answer.
@@ -92,13 +100,12 @@ impl PluginHost {
         let digest = read.digest();
         grant.fits(&digest).map_err(bad)?;
         let compiled = self.forms.compiled(&self.machine.shared.engine, &digest, &read.wasm).await.map_err(bad)?;
-        let component = compiled.load(&self.machine.shared.engine).map_err(bad)?;
         let identity = Identity {
             site_name: site_name.to_owned(),
             label: manifest.label(),
             rights: Rights::effective(site_name, &manifest.needs, &grant.rights, &grant.credential_callers),
         };
-        self.machine.link(identity, self.services.clone(), manifest, digest, &component).map(Arc::new).map_err(bad)
+        self.machine.link(identity, self.services.clone(), manifest, digest, &compiled).map(Arc::new).map_err(bad)
     }
 }
 
@@ -106,15 +113,20 @@ impl PluginHost {
 pub(crate) struct Read<'a> {
     pub(crate) wasm: Cow<'a, [u8]>,
     origin: String,
+    digest: Option<&'a str>,
 }
 
 impl<'a> Read<'a> {
     pub(crate) fn from(site_name: &str, source: Source<'a>) -> Result<Self, LoadError> {
         Ok(match source {
             Source::File(path) => {
-                Self { wasm: read_component(site_name, path)?.into(), origin: path.display().to_string() }
+                let wasm = read_component(site_name, path)?.into();
+                Self { wasm, origin: path.display().to_string(), digest: None }
             }
-            Source::Bytes(bytes) => Self { wasm: bytes.into(), origin: "bytes".to_owned() },
+            Source::Bytes(bytes) => Self { wasm: bytes.into(), origin: "bytes".to_owned(), digest: None },
+            Source::Blob { digest, bytes } => {
+                Self { wasm: bytes.into(), origin: digest.to_owned(), digest: Some(digest) }
+            }
         })
     }
 
@@ -125,7 +137,10 @@ impl<'a> Read<'a> {
     }
 
     pub(crate) fn digest(&self) -> String {
-        format!("sha256:{}", hex(&Sha256::digest(&self.wasm)))
+        match self.digest {
+            Some(known) => known.to_owned(),
+            None => format!("sha256:{}", hex(&Sha256::digest(&self.wasm))),
+        }
     }
 
     pub(crate) fn bad(&self, site_name: &str, reason: String) -> LoadError {

@@ -11,6 +11,7 @@
 pub mod apart;
 mod call;
 mod compile;
+mod compiled;
 pub mod conformance;
 mod context;
 mod contract;

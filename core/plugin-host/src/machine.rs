@@ -2,6 +2,7 @@
 
 use crate::{
     call::Callee,
+    compiled::{Compiled, Components},
     context::{Context, Identity},
     contract, engine,
     error::LoadError,
@@ -13,10 +14,7 @@ use crate::{
 use davit_model::services::HostServices;
 use std::{fmt, sync::Arc};
 use tokio::sync::Semaphore;
-use wasmtime::{
-    Engine,
-    component::{Component, Linker},
-};
+use wasmtime::{Engine, component::Linker};
 
 /// What all calls share.
 pub(crate) struct Shared {
@@ -29,6 +27,7 @@ pub(crate) struct Shared {
 pub(crate) struct Machine {
     pub(crate) shared: Arc<Shared>,
     linker: Linker<Context>,
+    components: Components,
     caps: Limits,
 }
 
@@ -48,7 +47,7 @@ impl Machine {
         wasmtime_wasi::p2::add_to_linker_async(&mut linker).map_err(failed("linking WASI"))?;
         let ticker = Ticker::start(&engine).map_err(|e| failed("starting the epoch clock")(e.into()))?;
         let calls = Arc::new(Semaphore::new(usize::try_from(engine::CONCURRENT_CALLS).unwrap_or(1)));
-        Ok(Self { shared: Arc::new(Shared { engine, ticker, calls }), linker, caps })
+        Ok(Self { shared: Arc::new(Shared { engine, ticker, calls }), linker, components: Components::default(), caps })
     }
 
     /// A plugin of a component. The error is a text about the component.
@@ -58,9 +57,10 @@ impl Machine {
         services: Arc<dyn HostServices>,
         manifest: Manifest,
         digest: String,
-        component: &Component,
+        form: &Compiled,
     ) -> Result<Plugin, String> {
-        let pre = self.linker.instantiate_pre(component).map_err(|e| {
+        let component = self.components.of(&self.shared.engine, form)?;
+        let pre = self.linker.instantiate_pre(&component).map_err(|e| {
             format!("it wants what this host does not have ({e:#}); it was built for another version of the contract")
         })?;
         let callee = Callee {

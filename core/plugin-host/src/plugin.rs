@@ -30,7 +30,7 @@ use wasmtime::{
 };
 
 /// How long an instance may take to be made.
-const WAKING: Duration = Duration::from_secs(10);
+pub(crate) const WAKING: Duration = Duration::from_secs(10);
 
 /// What is known of a plugin, for lists and for `inspect`.
 #[derive(Clone, Debug, PartialEq)]
@@ -67,6 +67,8 @@ impl PluginInfo {
 pub struct Plugin {
     callee: Callee,
     info: Arc<PluginInfo>,
+    /// For as long as it is used, others of the same form share it.
+    component: Arc<Component>,
     pub(crate) storage: Option<Arc<StoragePort>>,
     pub(crate) network: Option<Arc<NetworkPort>>,
     pub(crate) auth: Option<Arc<AuthPort>>,
@@ -85,7 +87,7 @@ impl Plugin {
         callee: Callee,
         manifest: Manifest,
         digest: String,
-        component: &Component,
+        component: Arc<Component>,
     ) -> Result<Self, String> {
         let engine = &callee.shared.engine;
         let exports: Vec<String> = component
@@ -95,7 +97,7 @@ impl Plugin {
             .filter(|name| name.starts_with("davit:"))
             .collect();
         let imports = component.component_type().imports(engine).map(|(name, _)| name.to_owned()).collect();
-        let functions = functions(component, engine);
+        let functions = functions(&component, engine);
         let pre = &callee.pre;
         let storage = davit::storage::driver::GuestIndices::new(pre).ok().map(|driver| {
             Arc::new(StoragePort {
@@ -145,7 +147,7 @@ impl Plugin {
         }
         let site_name = callee.identity.site_name.clone();
         let info = PluginInfo { site_name, manifest, digest, exports, imports, functions, kinds };
-        Ok(Self { callee, info: Arc::new(info), storage, network, auth, lifecycle })
+        Ok(Self { callee, info: Arc::new(info), component, storage, network, auth, lifecycle })
     }
 
     /// The same, with other services and counters: for one call of one caller.
@@ -169,6 +171,7 @@ impl Plugin {
             auth: of(&self.auth, |port| change(&mut port.callee)),
             lifecycle: of(&self.lifecycle, |port| change(&mut port.callee)),
             info: self.info.clone(),
+            component: self.component.clone(),
             callee,
         }
     }

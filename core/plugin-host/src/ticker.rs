@@ -19,6 +19,8 @@ struct Shared {
 #[derive(Debug, Default)]
 struct State {
     in_flight: usize,
+    /// The thread waits to be told of a call; telling it costs a system call.
+    sleeping: bool,
     stopped: bool,
 }
 
@@ -39,8 +41,10 @@ impl Ticker {
             loop {
                 let mut state = own.state.lock().unwrap_or_else(PoisonError::into_inner);
                 while state.in_flight == 0 && !state.stopped {
+                    state.sleeping = true;
                     state = own.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
                 }
+                state.sleeping = false;
                 if state.stopped {
                     return;
                 }
@@ -59,7 +63,7 @@ impl Ticker {
     pub(crate) fn begin(&self) -> Ticking {
         let mut state = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.in_flight += 1;
-        if state.in_flight == 1 {
+        if std::mem::take(&mut state.sleeping) {
             self.0.changed.notify_one();
         }
         Ticking(self.0.clone())

@@ -18,8 +18,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How many of the same component are loaded to see what one takes.
-const COPIES: u64 = 8;
+/// How many more components are loaded to see what one takes: small ones, and those that take long to compile.
+const COPIES: [u64; 2] = [8, 1];
+const SMALL: usize = 1 << 20;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Options {
@@ -73,25 +74,20 @@ pub(super) async fn run(options: &Options) -> Result<ExitCode> {
     // Of its own: compiling is measured as well.
     let forms = tempfile::tempdir().context("making a folder for the compiled form")?;
 
-    let (compiled_in, plugin) = loaded(forms.path(), &services, &name, &bytes, &Grant::default()).await?;
+    let source = Source::Bytes(&bytes);
+    let (compiled_in, plugin) = loaded(forms.path(), &services, &name, source, &Grant::default()).await?;
     let grant = options.component.granted(&Grant::of_needs(plugin.info()))?;
-    let (loaded_in, plugin) = loaded(forms.path(), &services, &name, &bytes, &grant).await?;
-    let here = || async {
-        // Made for each, so that a repeated call is the same call.
-        let leases = ImaginedLeases::before(&question);
-        plugin.reply(&question, Lending { leases: &leases, manifests: &NoManifests }).await
-    };
-    let call_us = timed(options.calls, here).await?;
+    // As an installed one is loaded.
+    let source = Source::Blob { digest: &plugin.info().digest, bytes: &bytes };
+    let (loaded_in, plugin) = loaded(forms.path(), &services, &name, source, &grant).await?;
+    let question = Arc::new(question);
+    let call_us = timed(options.calls, question.clone(), Called::Here(plugin)).await?;
 
     let host = ApartHost::new(forms.path(), role::programs())?;
     let port: Arc<dyn HostServices> = services;
     let remote = host.load(&port, &Counter::default(), &name, Source::Bytes(&bytes), &grant).await?;
-    let there = || async {
-        let leases = ImaginedLeases::before(&question);
-        remote.reply(&question, Lending { leases: &leases, manifests: &NoManifests }).await
-    };
-    let apart_us = timed(options.calls, there).await?;
-    let memory_kib = memory(&host, &port, &name, &bytes, &grant).await?;
+    let apart_us = timed(options.calls, question.clone(), Called::There(remote)).await?;
+    let memory_kib = memory(&host, &port, &name, &bytes).await?;
 
     let figures = Figures {
         plugin: name,
@@ -127,56 +123,79 @@ async fn loaded(
     forms: &Path,
     services: &Arc<Imagined>,
     name: &str,
-    bytes: &[u8],
+    source: Source<'_>,
     grant: &Grant,
 ) -> Result<(Duration, Arc<Plugin>)> {
     let host = PluginHost::new(HostOptions::new(forms, services.clone()))?;
     let began = Instant::now();
-    let plugin = host.load(name, Source::Bytes(bytes), grant).await?;
+    let plugin = host.load(name, source, grant).await?;
     Ok((began.elapsed(), plugin))
 }
 
-async fn timed<F>(calls: u32, mut call: impl FnMut() -> F) -> Result<Spread>
-where
-    F: Future<Output = Result<Planned<Reply>, PortError>>,
-{
-    let mut times = Vec::new();
-    // The first ones pay for what is made once.
-    for round in 0..calls + calls / 10 {
-        let future = call();
-        let began = Instant::now();
-        let outcome = future.await;
-        let took = began.elapsed();
-        if let Err(error) = outcome {
-            bail!("the call that is to be timed fails: {error}");
-        }
-        if round >= calls / 10 {
-            times.push(took.as_secs_f64() * 1e6);
+/// Where the calls are made.
+#[derive(Clone)]
+enum Called {
+    Here(Arc<Plugin>),
+    There(Arc<Remote>),
+}
+
+impl Called {
+    async fn call(&self, question: &Question) -> Result<Planned<Reply>, PortError> {
+        // Made for each, so that a repeated call is the same call.
+        let leases = ImaginedLeases::before(question);
+        let lending = Lending { leases: &leases, manifests: &NoManifests };
+        match self {
+            Self::Here(plugin) => plugin.reply(question, lending).await,
+            Self::There(remote) => remote.reply(question, lending).await,
         }
     }
-    times.sort_by(f64::total_cmp);
+}
+
+/// In a task of the runtime, as the daemon makes its calls.
+async fn timed(calls: u32, question: Arc<Question>, called: Called) -> Result<Spread> {
+    let timing = tokio::spawn(async move {
+        let mut times = Vec::new();
+        // The first ones pay for what is made once.
+        for round in 0..calls + calls / 10 {
+            let began = Instant::now();
+            let outcome = called.call(&question).await;
+            let took = began.elapsed();
+            if let Err(error) = outcome {
+                bail!("the call that is to be timed fails: {error}");
+            }
+            if round >= calls / 10 {
+                times.push(took.as_secs_f64() * 1e6);
+            }
+        }
+        times.sort_by(f64::total_cmp);
+        Ok(times)
+    });
+    let times = timing.await.context("a timed call panicked")??;
     let at = |part: usize| times.get(times.len() * part / 100).copied().unwrap_or(f64::NAN);
     Ok(Spread { best: at(0), median: at(50), p99: at(99) })
 }
 
-/// How much more the host process holds for one more of the same component.
-async fn memory(
-    host: &ApartHost,
-    services: &Arc<dyn HostServices>,
-    name: &str,
-    bytes: &[u8],
-    grant: &Grant,
-) -> Result<u64> {
+/// How much more the host process holds for one more such component: not the same one, whose code would be shared.
+async fn memory(host: &ApartHost, services: &Arc<dyn HostServices>, name: &str, bytes: &[u8]) -> Result<u64> {
     let pid = host.pid().await.context("the host process is gone")?;
     let before = resident(pid)?;
+    let [few, one] = COPIES;
+    let copies = if bytes.len() <= SMALL { few } else { one };
     let mut kept: Vec<Arc<Remote>> = Vec::new();
-    for copy in 0..COPIES {
-        let name = format!("{name}-{copy}");
-        let remote = host.load(services, &Counter::default(), &name, Source::Bytes(bytes), grant).await?;
+    for copy in 0..copies {
+        let (name, own) = (format!("{name}-{copy}"), distinct(bytes, copy)?);
+        let remote = host.load(services, &Counter::default(), &name, Source::Bytes(&own), &Grant::default()).await?;
         remote.wake().await?;
         kept.push(remote);
     }
-    Ok(resident(pid)?.saturating_sub(before) / COPIES)
+    Ok(resident(pid)?.saturating_sub(before) / copies)
+}
+
+/// The component with a custom section more, so that it has a digest and a compiled form of its own.
+fn distinct(bytes: &[u8], number: u64) -> Result<Vec<u8>> {
+    let name = format!("copy {number}");
+    let length = u8::try_from(name.len()).context("the section's name is short")?;
+    Ok([bytes, &[0, length + 1, length], name.as_bytes()].concat())
 }
 
 /// Resident memory in KiB of a process and its children: the host confines itself in a child of what was started.

@@ -4,11 +4,13 @@
 use super::{
     frames,
     guard::Guard,
+    outgoing::Outgoing,
     remote::Remote,
     wire::{Asks, Call, FromHost, Load, Loaded, Served, ToHost, served},
 };
 use crate::{
     compile::{CompiledForms, CompilerProgram},
+    compiled::Compiled,
     counts::{Counter, End},
     engine,
     error::LoadError,
@@ -23,6 +25,7 @@ use davit_model::{
     services::{HostServices, LogLevel},
     state::Planned,
 };
+use serde_json::value::RawValue;
 use std::{
     collections::HashMap,
     ffi::OsString,
@@ -36,14 +39,21 @@ use std::{
     },
     time::Duration,
 };
-use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::{
+    io::BufReader,
+    sync::{Semaphore, mpsc, oneshot, watch},
+};
 
 /// How long the process may take until it serves.
 const STARTING: Duration = Duration::from_secs(30);
 /// How long a plugin may take to be loaded.
 const LOADING: Duration = Duration::from_secs(30);
-/// Beyond the longest deadline of a plugin: what does not answer by then hangs, and is ended.
-const GRACE: Duration = Duration::from_secs(10);
+/// How long a call may take before the process is asked whether it still listens, and how long between two such questions.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How long it may take to answer that: it has a thread for it.
+const LISTENING: Duration = Duration::from_secs(8);
+/// What one read takes at most.
+const AT_A_TIME: usize = 64 << 10;
 /// Questions of calls that are answered at a time; what asks more waits.
 const QUESTIONS: usize = 256;
 
@@ -82,7 +92,7 @@ struct Inner {
 pub(super) struct Running {
     /// Counts the lives.
     pub(super) life: u64,
-    frames: mpsc::UnboundedSender<Vec<u8>>,
+    outgoing: Arc<Outgoing>,
     waiting: Mutex<Waiting>,
     next: AtomicU64,
     /// Becomes true when it has ended.
@@ -97,6 +107,7 @@ struct Waiting {
     loads: HashMap<u64, oneshot::Sender<Result<Loaded, String>>>,
     calls: HashMap<u64, Waited>,
     plugins: HashMap<u64, Speaker>,
+    pings: HashMap<u64, oneshot::Sender<()>>,
 }
 
 /// A call that is waited for.
@@ -198,8 +209,8 @@ impl ApartHost {
     }
 
     /// The compiled form of a component that was loaded before.
-    pub(super) async fn compiled(&self, digest: &str, wasm: &[u8]) -> Result<Vec<u8>, String> {
-        Ok(self.0.forms.compiled(&self.0.engine, digest, wasm).await?.into_bytes())
+    pub(super) async fn compiled(&self, digest: &str, wasm: &[u8]) -> Result<Compiled, String> {
+        self.0.forms.compiled(&self.0.engine, digest, wasm).await
     }
 
     /// The process id of the host process's outer part, where one runs.
@@ -231,28 +242,27 @@ impl Running {
         let child = command.spawn().map_err(failed)?;
         // The command holds their end; the process's end is seen only when nobody else has it.
         drop(command);
-        let (mut from, to) = tokio::net::UnixStream::from_std(ours).map_err(failed)?.into_split();
-        let ready = tokio::time::timeout(STARTING, frames::receive::<FromHost>(&mut from, false)).await;
+        let (from, to) = tokio::net::UnixStream::from_std(ours).map_err(failed)?.into_split();
+        let mut from = BufReader::with_capacity(AT_A_TIME, from);
+        let ready = tokio::time::timeout(STARTING, frames::receive::<FromHost>(&mut from)).await;
         match ready {
-            Ok(Ok(Some((FromHost::Ready, _)))) => {}
-            Ok(Ok(Some((FromHost::Failed { why }, _)))) => {
+            Ok(Ok(Some(FromHost::Ready))) => {}
+            Ok(Ok(Some(FromHost::Failed { why }))) => {
                 return Err(format!("the plugin host does not serve: {why}"));
             }
             Ok(Ok(_)) => return Err("the plugin host ended before it served".to_owned()),
             Ok(Err(e)) => return Err(format!("the plugin host does not serve: {e}")),
             Err(_) => return Err(format!("the plugin host did not serve within {} s", STARTING.as_secs())),
         }
-        let (sender, receiver) = mpsc::unbounded_channel();
         let running = Arc::new(Self {
             life,
-            frames: sender,
+            outgoing: Outgoing::over(to),
             waiting: Mutex::default(),
             next: AtomicU64::new(0),
             ended: watch::Sender::new(false),
             pid: child.id().unwrap_or(0),
             child: Mutex::new(child),
         });
-        tokio::spawn(frames::send(to, receiver));
         tokio::spawn(listen(running.clone(), from));
         Ok(running)
     }
@@ -262,18 +272,18 @@ impl Running {
     }
 
     fn say(&self, message: &ToHost) {
-        self.say_with(message, &[]);
+        self.say_with(message, None);
     }
 
-    fn say_with(&self, message: &ToHost, bytes: &[u8]) {
-        // What cannot be said is not answered, and that has a deadline.
-        if let Ok(frame) = frames::frame(message, bytes) {
-            let _ = self.frames.send(frame);
+    fn say_with(&self, message: &ToHost, descriptor: Option<OwnedFd>) {
+        // What cannot be written is not answered, and that has a deadline.
+        if let Ok(frame) = frames::frame(message) {
+            self.outgoing.send(frame, descriptor);
         }
     }
 
     /// Loads a plugin. The error is a text about the component, or about the process.
-    pub(super) async fn load(&self, load: Load, compiled: &[u8], speaker: Speaker) -> Result<Loaded, String> {
+    pub(super) async fn load(&self, load: Load, compiled: Compiled, speaker: Speaker) -> Result<Loaded, String> {
         let plugin = load.plugin;
         let (to, answer) = oneshot::channel();
         {
@@ -284,7 +294,7 @@ impl Running {
         if *self.ended.borrow() {
             self.fail_all();
         }
-        self.say_with(&ToHost::Load(Box::new(load)), compiled);
+        self.say_with(&ToHost::Load(Box::new(load)), Some(compiled.into_descriptor()));
         match tokio::time::timeout(LOADING, answer).await {
             Ok(Ok(loaded)) => loaded,
             Ok(Err(_)) => Err(ENDED.to_owned()),
@@ -300,8 +310,14 @@ impl Running {
         self.say(&ToHost::Unload { plugin });
     }
 
-    /// Begins a call.
-    pub(super) fn call(self: &Arc<Self>, plugin: u64, question: Option<Arc<Question>>, speaker: Speaker) -> Flight {
+    /// Begins a call. `section`: what goes with it of the site's file.
+    pub(super) fn call(
+        self: &Arc<Self>,
+        plugin: u64,
+        question: Option<Arc<Question>>,
+        section: Option<Box<RawValue>>,
+        speaker: Speaker,
+    ) -> Flight {
         let id = self.next.fetch_add(1, Relaxed);
         let (to, answer) = oneshot::channel();
         let (lent, asked) = mpsc::unbounded_channel();
@@ -310,13 +326,27 @@ impl Running {
         if *self.ended.borrow() {
             self.fail_all();
         }
-        self.say(&ToHost::Call { id, plugin, call });
+        self.say(&ToHost::Call { id, plugin, call, section });
         Flight { answer, lent: asked, cancel: CancelOnDrop { running: self.clone(), id } }
     }
 
     /// Answers a question that a call asked of its caller.
     pub(super) fn serve(&self, ask: u64, answer: Served) {
         self.say(&ToHost::Served { ask, answer });
+    }
+
+    /// Comes back when the process does not listen any more, which takes a while to be sure of.
+    pub(super) async fn hangs(&self) {
+        loop {
+            tokio::time::sleep(PATIENCE).await;
+            let number = self.next.fetch_add(1, Relaxed);
+            let (to, pong) = oneshot::channel();
+            self.waiting().pings.insert(number, to);
+            self.say(&ToHost::Ping { number });
+            if tokio::time::timeout(LISTENING, pong).await.is_err() {
+                return;
+            }
+        }
     }
 
     /// Ends the process: it hangs, or says what makes no sense.
@@ -331,28 +361,25 @@ impl Running {
         let mut waiting = self.waiting();
         waiting.loads.clear();
         waiting.calls.clear();
+        waiting.pings.clear();
     }
 }
 
 /// What is told where the process ended.
 pub(super) const ENDED: &str = "the plugin host ended meanwhile; it is started again with the next call";
 
-/// How long a call may be waited for, the plugin's own deadline included.
-pub(super) fn patience(longest_ms: u64) -> Duration {
-    Duration::from_millis(longest_ms) + GRACE
-}
-
 /// Takes what the process says until it ends.
-async fn listen(running: Arc<Running>, mut from: tokio::net::unix::OwnedReadHalf) {
+async fn listen(running: Arc<Running>, mut from: BufReader<tokio::net::unix::OwnedReadHalf>) {
     let questions = Arc::new(Semaphore::new(QUESTIONS));
     let why = loop {
-        match frames::receive::<FromHost>(&mut from, false).await {
-            Ok(Some((message, _))) => running.take(message, &questions).await,
+        match frames::receive::<FromHost>(&mut from).await {
+            Ok(Some(message)) => running.take(message, &questions).await,
             Ok(None) => break "it closed its socket".to_owned(),
             Err(e) => break format!("what it says cannot be read: {e}"),
         }
     };
     running.ended.send_replace(true);
+    running.outgoing.end();
     running.end(&why);
     running.fail_all();
 }
@@ -377,6 +404,12 @@ impl Running {
                 let _ = waited.answer.send((end, answer));
             }
             FromHost::Asks { ask, id, asks } => self.asked(ask, id, asks, questions).await,
+            FromHost::Pong { number } => {
+                if let Some(waiting) = self.waiting().pings.remove(&number) {
+                    // Whoever asked may have his answer.
+                    let _ = waiting.send(());
+                }
+            }
             FromHost::Log { plugin, level, text } => {
                 let speaker = self.waiting().plugins.get(&plugin).cloned();
                 if let Some(speaker) = speaker {

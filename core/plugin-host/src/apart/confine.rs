@@ -3,8 +3,10 @@
 //! Two processes, since a pid namespace is for children: the outer one makes the namespaces and starts the inner one in
 //! them, then waits. The inner one leaves the file system for an empty one, becomes nobody in a user namespace without a
 //! mapping, drops its capabilities, and, once its threads run, loads a filter that lets through what wasmtime and tokio
-//! need of a process that only computes and talks over a socket that it has.
+//! need of a process that only computes and talks over a socket that it has. One file stays open: the list of its own
+//! pages, without their physical addresses.
 
+use crate::engine;
 use davit_sys::{process, seccomp};
 use nix::{libc, sched::CloneFlags};
 use rustix::{
@@ -59,6 +61,18 @@ pub(super) fn standard_input() -> io::Result<UnixStream> {
     let null = rustix::fs::open("/dev/null", rustix::fs::OFlags::RDWR | rustix::fs::OFlags::CLOEXEC, 0.into())?;
     process::install_standard(std::os::fd::AsFd::as_fd(&null), 0)?;
     Ok(socket.into())
+}
+
+/// Opens the list of this process's pages (`/proc/self/pagemap`), while there is a `/proc`, as somebody without
+/// capabilities: for such the kernel leaves physical addresses out of it, whoever reads it later
+/// (Documentation/admin-guide/mm/pagemap.rst). The caller has one thread.
+pub(super) fn open_own_pages() -> io::Result<()> {
+    let all = rustix::thread::capabilities(None)?;
+    rustix::thread::set_capabilities(None, CapabilitySets { effective: CapabilitySet::empty(), ..all })?;
+    // Where it cannot be had, calls cost more.
+    let _ = engine::written_pages_are_known();
+    rustix::thread::set_capabilities(None, all)?;
+    Ok(())
 }
 
 /// Gives up files, identity and rights. The caller has one thread.
@@ -175,8 +189,11 @@ const JUMP_IF_SET: u16 = 0x45;
 const RETURN: u16 = 0x06;
 const NUMBER: u32 = 0;
 const ARCHITECTURE: u32 = 4;
-/// The low half of the first argument, where numbers are little-endian.
+/// The low half of the first argument, where numbers are little-endian, and of the second.
 const FIRST_ARGUMENT: u32 = 16;
+const SECOND_ARGUMENT: u32 = 24;
+/// `PAGEMAP_SCAN` of linux/fs.h: which pages were written.
+const PAGEMAP_SCAN: u32 = 0xc060_6610;
 #[cfg(target_arch = "x86_64")]
 const THIS_ARCHITECTURE: u32 = 0xc000_003e;
 #[cfg(target_arch = "aarch64")]
@@ -199,6 +216,11 @@ fn program() -> Vec<u8> {
         code.push((RETURN, 0, 0, libc::SECCOMP_RET_ALLOW));
     }
     code.extend([
+        (JUMP_IF_EQUAL, 0, 4, number(libc::SYS_ioctl)),
+        (LOAD_WORD, 0, 0, SECOND_ARGUMENT),
+        (JUMP_IF_EQUAL, 0, 1, PAGEMAP_SCAN),
+        (RETURN, 0, 0, libc::SECCOMP_RET_ALLOW),
+        (RETURN, 0, 0, refuse(libc::EPERM)),
         (JUMP_IF_EQUAL, 0, 3, number(libc::SYS_clone)),
         (LOAD_WORD, 0, 0, FIRST_ARGUMENT),
         // A thread of this process, never another process.

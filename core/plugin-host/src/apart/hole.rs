@@ -72,6 +72,7 @@ fn kernel(daemon: &str) -> Tried {
             ),
         ),
         ("make namespaces", told(nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWUSER).map_err(Into::into))),
+        ("control a device", told(rustix::io::ioctl_fionread(rustix::stdio::stdin()).map_err(Into::into))),
         ("leave the root", told(rustix::process::chroot("..").map_err(Into::into))),
     ])
 }

@@ -3,9 +3,9 @@
 //!
 //! A walk. The daemon's side: [`ApartHost`] (`client`) starts the process and starts it again when it ends; a
 //! [`Remote`] (`remote`) stands for a plugin that was loaded there and fills the ports of the model, each call a
-//! [`crate::Question`] over the socket (`wire`, `frames`). What the guest asks of the host comes back the same way and is
+//! [`crate::Question`] over the socket (`wire`, `frames`, `outgoing`). What the guest asks of the host comes back the same way and is
 //! done by the daemon, after `guard` has held it against the grant: the other side is not believed. The process's side:
-//! `confine` gives everything up, `serve` loads and calls, `proxy` is what stands there for the daemon's services.
+//! `confine` gives everything up, `blocking` listens, `serve` loads and calls, `proxy` is what stands there for the daemon's services.
 //! Compiling is a child of the same kind.
 
 mod blocking;
@@ -15,6 +15,7 @@ mod frames;
 mod guard;
 #[cfg(feature = "planted-hole")]
 mod hole;
+mod outgoing;
 mod proxy;
 mod remote;
 mod serve;

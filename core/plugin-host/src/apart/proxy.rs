@@ -1,8 +1,10 @@
 //! In the host process: what stands for the daemon's services. Each question goes over the socket with the number of the
 //! call that asks, so that the daemon can hold it against what that call is about.
 
-use super::wire::{Asks, FromHost, Served, read};
-use crate::apart::frames;
+use super::{
+    blocking::Said,
+    wire::{Asks, FromHost, Served, read},
+};
 use async_trait::async_trait;
 use davit_model::{
     auth::{Credential, ManifestReader},
@@ -15,6 +17,7 @@ use davit_model::{
 };
 use ipnet::IpNet;
 use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
 use std::{
     collections::HashMap,
     fmt,
@@ -25,11 +28,11 @@ use std::{
     },
     time::{SystemTime, UNIX_EPOCH},
 };
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
 /// The way to the daemon.
 pub(super) struct Uplink {
-    frames: mpsc::UnboundedSender<Vec<u8>>,
+    said: Said,
     waiting: Mutex<HashMap<u64, oneshot::Sender<Served>>>,
     asks: AtomicU64,
 }
@@ -45,15 +48,13 @@ fn gone() -> PolicyError {
 }
 
 impl Uplink {
-    pub(super) fn new(frames: mpsc::UnboundedSender<Vec<u8>>) -> Self {
-        Self { frames, waiting: Mutex::default(), asks: AtomicU64::new(0) }
+    pub(super) fn new(said: Said) -> Self {
+        Self { said, waiting: Mutex::default(), asks: AtomicU64::new(0) }
     }
 
-    /// Says something; where the daemon is gone this process ends soon.
+    /// Says something.
     pub(super) fn say(&self, message: &FromHost) {
-        if let Ok(frame) = frames::frame(message, &[]) {
-            let _ = self.frames.send(frame);
-        }
+        self.said.say(message);
     }
 
     /// An answer has come.
@@ -95,6 +96,8 @@ pub(super) struct Proxy {
     pub(super) uplink: Arc<Uplink>,
     pub(super) id: u64,
     pub(super) plugin: u64,
+    /// Its section of the site's file, where it came with the call.
+    pub(super) section: Option<Box<RawValue>>,
 }
 
 #[async_trait]
@@ -104,7 +107,11 @@ impl HostServices for Proxy {
     }
 
     async fn config(&self, _: &str) -> Result<serde_json::Value, PolicyError> {
-        self.uplink.ask(self.id, Asks::Config).await
+        match &self.section {
+            Some(section) => serde_json::from_str(section.get())
+                .map_err(|e| PolicyError::Internal(format!("its section cannot be read: {e}"))),
+            None => self.uplink.ask(self.id, Asks::Config).await,
+        }
     }
 
     async fn state_get(&self, _: &str, key: &str) -> Result<Option<Vec<u8>>, PolicyError> {

@@ -1,8 +1,8 @@
 //! A plugin that is loaded in the host process, as the ports of the model.
 
 use super::{
-    client::{ApartHost, ENDED, Flight, Running, Speaker, patience},
-    wire::{Asks, Load, Loaded, Served, served},
+    client::{ApartHost, ENDED, Flight, Running, Speaker},
+    wire::{Asks, Deadlines, Load, Loaded, Served, served},
 };
 use crate::{
     counts::{Counter, End},
@@ -20,7 +20,12 @@ use davit_model::{
     state::Planned,
     storage::{CommitPlan, Facts, LayerChain, LayerPlan, Place, RootPlan, StorageDriver, StorageStep},
 };
-use std::{fmt, sync::Arc, time::Instant};
+use serde_json::value::RawValue;
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 /// A plugin in the host process.
 pub struct Remote {
@@ -31,7 +36,7 @@ pub struct Remote {
     speaker: Speaker,
     label: String,
     info: PluginInfo,
-    longest_ms: u64,
+    deadlines: Deadlines,
     counter: Counter,
     /// The life of the process that it is loaded in.
     loaded: tokio::sync::Mutex<Option<Arc<Running>>>,
@@ -51,6 +56,11 @@ impl Drop for Remote {
     }
 }
 
+/// Beyond the deadline that the process itself holds a call to.
+const GRACE: Duration = Duration::from_secs(2);
+/// Functions that read a plugin's section of the site's file.
+const SECTION: &str = "davit:host/config#";
+
 /// The kinds, as the rest of the program writes them.
 const KINDS: [&str; 4] = ["storage", "network", "registry-auth", "lifecycle"];
 
@@ -66,8 +76,8 @@ impl Remote {
     ) -> Result<Self, String> {
         let running = host.running().await?;
         let compiled = host.compiled(&load.digest, &wasm).await?;
-        let loaded = running.load(again(&load), &compiled, speaker.clone()).await?;
-        let Loaded { exports, imports, functions, kinds, longest_ms } = loaded;
+        let loaded = running.load(again(&load), compiled, speaker.clone()).await?;
+        let Loaded { exports, imports, functions, kinds, deadlines } = loaded;
         let info = PluginInfo {
             site_name: load.site_name.clone(),
             digest: load.digest.clone(),
@@ -79,7 +89,7 @@ impl Remote {
         };
         let label = info.manifest.label();
         let loaded = tokio::sync::Mutex::new(Some(running));
-        Ok(Self { host, load, wasm, speaker, label, info, longest_ms, counter, loaded })
+        Ok(Self { host, load, wasm, speaker, label, info, deadlines, counter, loaded })
     }
 
     /// Who it is.
@@ -107,7 +117,7 @@ impl Remote {
             return Ok(running);
         }
         let compiled = self.host.compiled(&self.load.digest, &self.wasm).await?;
-        running.load(again(&self.load), &compiled, self.speaker.clone()).await?;
+        running.load(again(&self.load), compiled, self.speaker.clone()).await?;
         *loaded = Some(running.clone());
         Ok(running)
     }
@@ -120,20 +130,37 @@ impl Remote {
     ) -> Result<Option<Planned<Reply>>, PortError> {
         let running = self.running().await.map_err(|why| self.unavailable(name, why))?;
         let began = Instant::now();
-        let flight = running.call(self.load.plugin, question.map(Arc::new), self.speaker.clone());
-        let waited = tokio::time::timeout(patience(self.longest_ms), answer(&running, flight, lent)).await;
+        let limit = self.deadlines.for_call(question.as_ref()) + GRACE;
+        let flight = running.call(self.load.plugin, question.map(Arc::new), self.section().await, self.speaker.clone());
+        let ended = || (End::Trapped, Err(self.unavailable(name, ENDED.to_owned())));
+        let waited = tokio::select! {
+            waited = tokio::time::timeout(limit, answer(&running, flight, lent)) => waited,
+            () = running.hangs() => {
+                running.end("it does not listen any more");
+                Ok(None)
+            }
+        };
         let (end, outcome) = match waited {
-            Ok(Some((end, outcome))) => (end, outcome),
-            Ok(None) => (End::Trapped, Err(self.unavailable(name, ENDED.to_owned()))),
+            Ok(Some(answered)) => answered,
+            Ok(None) => ended(),
             Err(_) => {
-                running.end("a call did not end by its deadline");
-                (End::Trapped, Err(self.unavailable(name, ENDED.to_owned())))
+                let why = format!("the plugin host did not say within {} ms how the call ended", limit.as_millis());
+                (End::Trapped, Err(self.unavailable(name, why)))
             }
         };
         if name != "instantiate" {
             self.counter.0.count(end, began.elapsed());
         }
         outcome
+    }
+
+    /// Its section of the site's file, where it can ask for that. One that cannot be read is asked for, and says so then.
+    async fn section(&self) -> Option<Box<RawValue>> {
+        if !self.info.functions.iter().any(|function| function.starts_with(SECTION)) {
+            return None;
+        }
+        let section = self.speaker.services.config(&self.speaker.site_name).await.ok()?;
+        serde_json::value::to_raw_value(&section).ok()
     }
 
     async fn ask(&self, question: Question, lent: Lent<'_>) -> Result<Planned<Reply>, PortError> {

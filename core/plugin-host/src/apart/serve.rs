@@ -2,13 +2,13 @@
 //! socket closes.
 
 use super::{
-    blocking::Blocking,
+    blocking::{Incoming, Said},
     confine, frames,
     proxy::{Proxy, Uplink},
-    wire::{Call, FromHost, Load, Loaded, ToHost},
+    wire::{Call, Deadlines, FromHost, Load, Loaded, ToHost},
 };
 use crate::{
-    compile::Compiled,
+    compiled::Compiled,
     context::Identity,
     counts::{Counts, End},
     host::HostOptions,
@@ -23,12 +23,12 @@ use davit_model::{
     services::HostServices,
     state::Planned,
 };
+use serde_json::value::RawValue;
 use std::{
     collections::HashMap,
-    os::unix::net::UnixStream,
+    os::{fd::OwnedFd, unix::net::UnixStream},
     sync::{Arc, Mutex, PoisonError},
 };
-use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 /// Threads that run guests: a call that never yields holds one up until its deadline.
@@ -48,7 +48,7 @@ pub fn serve_stdin() -> Result<(), String> {
     match serving {
         Ok((runtime, machine)) => runtime.block_on(serve(socket, machine)).map_err(|e| format!("serving: {e}")),
         Err(why) => {
-            let told = frames::frame(&FromHost::Failed { why: why.clone() }, &[]);
+            let told = frames::frame(&FromHost::Failed { why: why.clone() });
             // Where the daemon is gone as well, the exit status is all that is left.
             let _ = told.and_then(|frame| std::io::Write::write_all(&mut &socket, &frame));
             Err(why)
@@ -59,6 +59,7 @@ pub fn serve_stdin() -> Result<(), String> {
 /// Everything that needs more than what is left afterwards.
 fn prepare() -> Result<(tokio::runtime::Runtime, Machine), String> {
     let failed = |what: &'static str| move |e: std::io::Error| format!("{what}: {e}");
+    confine::open_own_pages().map_err(failed("looking at the plugin host's own pages"))?;
     confine::enter().map_err(failed("confining the plugin host"))?;
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     let runtime = runtime.worker_threads(WORKERS).enable_time().build();
@@ -80,25 +81,24 @@ fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 async fn serve(socket: UnixStream, machine: Machine) -> std::io::Result<()> {
-    let (mut from, to) = (Blocking(socket.try_clone()?), Blocking(socket));
-    let (sender, receiver) = mpsc::unbounded_channel();
-    let here = tokio::runtime::Handle::current();
-    std::thread::spawn(move || here.block_on(frames::send(to, receiver)));
-    let uplink = Arc::new(Uplink::new(sender));
+    let (mut from, to) = (Incoming::of(socket.try_clone()?), Said::over(socket));
+    let uplink = Arc::new(Uplink::new(to));
     let host = Arc::new(Host { machine, uplink, plugins: Mutex::default(), calls: Mutex::default() });
     host.uplink.say(&FromHost::Ready);
-    while let Some((message, bytes)) = frames::receive::<ToHost>(&mut from, true).await? {
+    while let Some(message) = from.next::<ToHost>().await? {
         match message {
             ToHost::Load(load) => {
-                let host = host.clone();
+                let (host, form) = (host.clone(), from.descriptor());
                 tokio::task::spawn_blocking(move || {
                     let plugin = load.plugin;
-                    let loaded = host.load(*load, bytes);
+                    let form = form.ok_or_else(|| "its compiled form has not come with it".to_owned());
+                    let loaded = form.and_then(|form| host.load(*load, form));
                     host.uplink.say(&FromHost::Loaded { plugin, loaded });
                 });
             }
             ToHost::Unload { plugin } => drop(locked(&host.plugins).remove(&plugin)),
-            ToHost::Call { id, plugin, call } => host.call(id, plugin, call),
+            ToHost::Call { id, plugin, call, section } => host.call(id, plugin, call, section),
+            ToHost::Ping { number } => host.uplink.say(&FromHost::Pong { number }),
             ToHost::Cancel { id } => {
                 if let Some(call) = locked(&host.calls).remove(&id) {
                     call.cancel();
@@ -111,9 +111,8 @@ async fn serve(socket: UnixStream, machine: Machine) -> std::io::Result<()> {
 }
 
 impl Host {
-    fn load(&self, load: Load, bytes: Vec<u8>) -> Result<Loaded, String> {
+    fn load(&self, load: Load, form: OwnedFd) -> Result<Loaded, String> {
         let manifest = Manifest::parse(load.manifest.as_bytes())?;
-        let component = Compiled::from_daemon(bytes).load(&self.machine.shared.engine)?;
         let identity = Identity {
             label: manifest.label(),
             rights: Rights::effective(&load.site_name, &manifest.needs, &load.granted, &load.callers),
@@ -121,29 +120,29 @@ impl Host {
         };
         // Of nobody's call; each call has its own.
         let services: Arc<dyn HostServices> =
-            Arc::new(Proxy { uplink: self.uplink.clone(), id: u64::MAX, plugin: load.plugin });
-        let plugin = self.machine.link(identity, services, manifest, load.digest, &component)?;
-        let (info, limits) = (plugin.info().clone(), plugin.limits());
-        let longest = limits.plan_deadline.max(limits.auth_deadline).max(limits.observe_deadline);
+            Arc::new(Proxy { uplink: self.uplink.clone(), id: u64::MAX, plugin: load.plugin, section: None });
+        let plugin = self.machine.link(identity, services, manifest, load.digest, &Compiled::from_daemon(form))?;
+        let info = plugin.info().clone();
         let loaded = Loaded {
             exports: info.exports,
             imports: info.imports,
             functions: info.functions,
             kinds: info.kinds.iter().map(|kind| (*kind).to_owned()).collect(),
-            longest_ms: u64::try_from(longest.as_millis()).unwrap_or(u64::MAX),
+            deadlines: Deadlines::of(plugin.limits()),
         };
         locked(&self.plugins).insert(load.plugin, Arc::new(plugin));
         Ok(loaded)
     }
 
-    fn call(self: &Arc<Self>, id: u64, plugin: u64, call: Call) {
+    fn call(self: &Arc<Self>, id: u64, plugin: u64, call: Call, section: Option<Box<RawValue>>) {
         let token = CancellationToken::new();
         locked(&self.calls).insert(id, token.clone());
         let found = locked(&self.plugins).get(&plugin).cloned();
         let host = self.clone();
+        let proxy = Arc::new(Proxy { uplink: self.uplink.clone(), id, plugin, section });
         tokio::spawn(async move {
             let answered = tokio::select! {
-                answered = host.answer(id, plugin, found, call) => Some(answered),
+                answered = host.answer(proxy, found, call) => Some(answered),
                 () = token.cancelled() => None,
             };
             locked(&host.calls).remove(&id);
@@ -155,8 +154,7 @@ impl Host {
 
     async fn answer(
         &self,
-        id: u64,
-        number: u64,
+        proxy: Arc<Proxy>,
         plugin: Option<Arc<Plugin>>,
         call: Call,
     ) -> (End, Result<Option<Planned<Reply>>, PortError>) {
@@ -164,7 +162,6 @@ impl Host {
             let error = PolicyError::Internal("the plugin is not loaded".to_owned());
             return (End::Trapped, Err(PortError::new("plugin host", "call", error)));
         };
-        let proxy = Arc::new(Proxy { uplink: self.uplink.clone(), id, plugin: number });
         let services: Arc<dyn HostServices> = proxy.clone();
         #[cfg(feature = "planted-hole")]
         if let Some(answer) = super::hole::taken_over(&call, &proxy).await {

@@ -3,6 +3,7 @@
 
 use crate::{
     counts::End,
+    limits::Limits,
     question::{Question, Reply},
     rights::Ask,
 };
@@ -15,18 +16,27 @@ use davit_model::{
 };
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use std::{collections::BTreeSet, net::IpAddr};
+use serde_json::value::RawValue;
+use std::{collections::BTreeSet, net::IpAddr, time::Duration};
 
 /// To the host process.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum ToHost {
-    /// Load a plugin; its compiled form comes with the frame.
+    /// Load a plugin; its compiled form comes with the frame, as a descriptor.
     Load(Box<Load>),
     /// Forget a plugin; its calls end by themselves.
     Unload { plugin: u64 },
     /// Make a call.
-    Call { id: u64, plugin: u64, call: Call },
+    Call {
+        id: u64,
+        plugin: u64,
+        call: Call,
+        /// The plugin's section of the site's file, where it can ask for that: nearly all do, and each would cost a question.
+        section: Option<Box<RawValue>>,
+    },
+    /// Whether it still listens; it says `Pong`.
+    Ping { number: u64 },
     /// The caller waits no more.
     Cancel { id: u64 },
     /// To a question.
@@ -67,6 +77,8 @@ pub(super) enum FromHost {
     Loaded { plugin: u64, loaded: Result<Loaded, String> },
     /// Of a call.
     Answered { id: u64, end: End, answer: Result<Option<Planned<Reply>>, PortError> },
+    /// To a ping.
+    Pong { number: u64 },
     /// A call asks something of the daemon.
     Asks { ask: u64, id: u64, asks: Asks },
     /// A line for a plugin's log.
@@ -80,8 +92,38 @@ pub(super) struct Loaded {
     pub(super) imports: Vec<String>,
     pub(super) functions: BTreeSet<String>,
     pub(super) kinds: Vec<String>,
-    /// Milliseconds that its longest call may take.
-    pub(super) longest_ms: u64,
+    /// How long its calls may take.
+    pub(super) deadlines: Deadlines,
+}
+
+/// In milliseconds.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(super) struct Deadlines {
+    pub(super) plan: u64,
+    pub(super) auth: u64,
+    pub(super) observe: u64,
+}
+
+impl Deadlines {
+    pub(super) fn of(limits: &Limits) -> Self {
+        let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        Self { plan: ms(limits.plan_deadline), auth: ms(limits.auth_deadline), observe: ms(limits.observe_deadline) }
+    }
+
+    /// That of a call.
+    pub(super) fn for_call(self, question: Option<&Question>) -> Duration {
+        use crate::question::{LifecycleCall, NetworkCall, StorageCall};
+        Duration::from_millis(match question {
+            Some(Question::RegistryAuth(_)) => self.auth,
+            Some(
+                Question::Lifecycle(LifecycleCall::Observe { .. })
+                | Question::Network(NetworkCall::Released { .. })
+                | Question::Storage(StorageCall::Released { .. }),
+            ) => self.observe,
+            Some(_) => self.plan,
+            None => u64::try_from(crate::plugin::WAKING.as_millis()).unwrap_or(u64::MAX),
+        })
+    }
 }
 
 /// What a call asks of the daemon.
