@@ -1,27 +1,20 @@
-//! From a component's bytes to a compiled form, kept in a folder of ours: keyed by the component's digest, wasmtime's
-//! version, and its settings with the CPU's features. How a form comes to run is [`crate::compiled`]. Loading a compiled form runs its code, so the folder must belong
-//! to us and nobody else may write to it; a compiled form is never taken from anywhere else.
-//!
-//! Compilers have bugs and a component is input. Where a program to compile is given, compiling happens there, in a
-//! child with a time limit that gives up its rights; else in this process.
+//! From a component's bytes to its compiled form. Compilers have bugs and a component is input: where a program to compile
+//! is given, compiling happens there, in a child with a time limit that gives up its rights; else in this process. Where
+//! forms are kept is [`crate::forms`].
 
-use crate::{compiled::Compiled, engine, error::LoadError};
-use sha2::{Digest, Sha256};
+use crate::engine;
 use std::{
     ffi::OsString,
-    fs,
-    hash::{Hash, Hasher},
     io::{self, Read, Write},
-    os::unix::fs::{DirBuilderExt, MetadataExt},
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::Stdio,
-    sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use wasmtime::Engine;
 
-const DEADLINE: Duration = Duration::from_secs(120);
+/// A component that carries an interpreter takes half a minute of one core, more on a machine that has other things to do.
+const DEADLINE: Duration = Duration::from_secs(300);
 const LARGEST_COMPONENT: u64 = 64 << 20;
 
 /// A program that calls [`compile_stdin`] when it is started with these arguments.
@@ -33,103 +26,26 @@ pub struct CompilerProgram {
     pub arguments: Vec<OsString>,
 }
 
-/// The folder of compiled forms.
-#[derive(Debug)]
-pub(crate) struct CompiledForms {
-    dir: PathBuf,
-    compiler: Option<CompilerProgram>,
-}
-
-impl CompiledForms {
-    /// Opens the folder, made where it is not there.
-    pub(crate) fn open(dir: &Path, compiler: Option<CompilerProgram>) -> Result<Self, LoadError> {
-        let failed = |what| move |source| LoadError::Io { what, path: dir.to_owned(), source };
-        if !dir.exists() {
-            fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(failed("making the folder"))?;
-        }
-        let own = fs::metadata("/proc/self").map_err(failed("finding our own user"))?.uid();
-        let meta = fs::symlink_metadata(dir).map_err(failed("looking at the folder"))?;
-        if !meta.is_dir() || meta.uid() != own || meta.mode() & 0o022 != 0 {
-            return Err(LoadError::UnsafeCache { path: dir.to_owned() });
-        }
-        Ok(Self { dir: dir.to_owned(), compiler })
+/// Compiles with a program, or in this process. The error is a text about the component.
+pub(crate) async fn compile(
+    compiler: Option<&CompilerProgram>,
+    engine: &Engine,
+    wasm: &[u8],
+) -> Result<Vec<u8>, String> {
+    if let Some(program) = compiler {
+        return compile_in_child(program, wasm).await;
     }
-
-    /// The compiled form of a component, made before or now. The error is a text about the component.
-    pub(crate) async fn compiled(&self, engine: &Engine, digest: &str, wasm: &[u8]) -> Result<Compiled, String> {
-        let path = self.dir.join(key(engine, digest));
-        let failed = |e: io::Error| format!("its compiled form {} cannot be opened: {e}", path.display());
-        let kept = match fs::File::open(&path) {
-            Err(e) if e.kind() == io::ErrorKind::NotFound => {
-                let bytes = self.compile(engine, wasm).await?;
-                self.keep(&path, &bytes).map_err(|e| format!("its compiled form cannot be kept: {e}"))?;
-                fs::File::open(&path)
-            }
-            opened => opened,
-        };
-        runnable(kept.map_err(failed)?).map(Compiled::kept).map_err(failed)
+    let (engine, wasm) = (engine.clone(), wasm.to_vec());
+    let work = tokio::task::spawn_blocking(move || engine.precompile_component(&wasm));
+    match tokio::time::timeout(DEADLINE, work).await {
+        Ok(Ok(compiled)) => compiled.map_err(|e| format!("it does not compile: {e:#}")),
+        Ok(Err(_)) => Err("compiling it failed within the compiler".to_owned()),
+        Err(_) => Err(format!("compiling it took more than {} s", DEADLINE.as_secs())),
     }
-
-    async fn compile(&self, engine: &Engine, wasm: &[u8]) -> Result<Vec<u8>, String> {
-        match &self.compiler {
-            Some(program) => compile_in_child(program, wasm).await,
-            None => {
-                let (engine, wasm) = (engine.clone(), wasm.to_vec());
-                let work = tokio::task::spawn_blocking(move || engine.precompile_component(&wasm));
-                match tokio::time::timeout(DEADLINE, work).await {
-                    Ok(Ok(compiled)) => compiled.map_err(|e| format!("it does not compile: {e:#}")),
-                    Ok(Err(_)) => Err("compiling it failed within the compiler".to_owned()),
-                    Err(_) => Err(format!("compiling it took more than {} s", DEADLINE.as_secs())),
-                }
-            }
-        }
-    }
-
-    fn keep(&self, path: &Path, compiled: &[u8]) -> io::Result<()> {
-        // Two loads of one component may keep it at the same time.
-        static WRITES: AtomicU64 = AtomicU64::new(0);
-        let own = WRITES.fetch_add(1, Ordering::Relaxed);
-        let beside = path.with_extension(format!("{}-{own}.new", std::process::id()));
-        let mut file = fs::File::create(&beside)?;
-        file.write_all(compiled)?;
-        file.sync_all()?;
-        fs::rename(&beside, path)
-    }
-}
-
-fn key(engine: &Engine, digest: &str) -> String {
-    struct Into256(Sha256);
-    impl Hasher for Into256 {
-        fn finish(&self) -> u64 {
-            0
-        }
-        fn write(&mut self, bytes: &[u8]) {
-            self.0.update(bytes);
-        }
-    }
-    let mut hasher = Into256(Sha256::new());
-    // Version, settings and the CPU's features, as wasmtime itself checks them.
-    engine.precompile_compatibility_hash().hash(&mut hasher);
-    hasher.0.update(digest.as_bytes());
-    let name: String = hasher.0.finalize().iter().map(|b| format!("{b:02x}")).collect();
-    format!("{name}.cwasm")
-}
-
-/// A file whose code can be mapped to run: a folder on a file system that runs nothing gives a copy in memory.
-fn runnable(file: fs::File) -> io::Result<fs::File> {
-    use rustix::fs::{MemfdFlags, SealFlags, StatVfsMountFlags};
-    if !rustix::fs::fstatvfs(&file)?.f_flag.contains(StatVfsMountFlags::NOEXEC) {
-        return Ok(file);
-    }
-    let copy = rustix::fs::memfd_create("davit-compiled", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
-    let mut copy = fs::File::from(copy);
-    io::copy(&mut &file, &mut copy)?;
-    rustix::fs::fcntl_add_seals(&copy, SealFlags::WRITE | SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL)?;
-    Ok(copy)
 }
 
 /// Compiles in a child: the component goes to its standard input, the compiled form comes from its standard output.
-/// It confines itself (`crate::apart`), and is ended after two minutes.
+/// It confines itself (`crate::apart`), and is ended after five minutes.
 ///
 /// # Errors
 /// A text about the component, or about the child.

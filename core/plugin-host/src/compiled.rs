@@ -1,6 +1,6 @@
 //! A compiled form: an open file, and how its code comes to run: mapped, never copied, so that a component that carries an
 //! interpreter is ready as soon as a small one, and all processes share its pages. Knows no folder: that is
-//! [`crate::compile`].
+//! [`crate::forms`].
 //!
 //! A mapping stays for as long as the process lives: its code, its data and its unwind tables are referred to from wherever
 //! a call still runs, and clean pages of a file are the kernel's to take back. Plugins of one form share it, so that a site
@@ -62,7 +62,7 @@ impl Compiled {
     #[allow(unsafe_code, reason = "wasmtime's only road to a compiled form that was kept")]
     fn load(&self, engine: &Engine, length: usize) -> Result<Component, String> {
         let form = mapped(&self.0, length).map_err(|e| format!("its compiled form cannot be mapped: {e}"))?;
-        // SAFETY: the bytes were made by `CompiledForms::compile`, from `precompile_component` of an engine with the same
+        // SAFETY: the bytes were made by `compile`, from `precompile_component` of an engine with the same
         // settings (a file's name is a hash of them), and are a file of a folder that `CompiledForms::open` found to belong
         // to this user and to be writable by nobody else, or came from the daemon, which had them so. They are mapped for
         // good and for this component alone, and nobody writes to a file of that folder once it has its name.

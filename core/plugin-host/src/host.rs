@@ -1,16 +1,8 @@
 //! A host within this process, for an author's tools and for tests; the daemon's is apart (`crate::apart`).
 
 use crate::{
-    compile::{CompiledForms, CompilerProgram},
-    context::Identity,
-    error::LoadError,
-    grant::Grant,
-    limits::Limits,
-    machine::Machine,
-    manifest::Manifest,
-    plugin::Plugin,
-    rights::Rights,
-    section,
+    compile::CompilerProgram, context::Identity, error::LoadError, forms::CompiledForms, grant::Grant, limits::Limits,
+    machine::Machine, manifest::Manifest, plugin::Plugin, rights::Rights, section,
 };
 use davit_model::services::HostServices;
 use sha2::{Digest, Sha256};

@@ -19,6 +19,7 @@ mod control;
 mod counts;
 mod engine;
 mod error;
+mod forms;
 mod grant;
 mod hmac;
 mod host;

@@ -16,7 +16,7 @@
 use davit_plugin_sdk::{
     auth::{Answer, Challenge, Endpoints, Error, RegistryAuth, Request, Resolver, Result},
     host::{self, clock, config, state},
-    login, pattern,
+    login, pattern, said,
 };
 use serde::Deserialize;
 
@@ -131,7 +131,7 @@ impl Health<'_> {
         let until = clock::now_ms().saturating_add(seconds.saturating_mul(1000));
         let new = Record { answers, until, failures }.text();
         if let Err(error) = state::swap(&key, kept.as_deref(), Some(&new)) {
-            host::warn(format!("how {origin} is cannot be remembered: {error}"));
+            host::warn(format!("how {origin} is cannot be remembered: {}", said(&error)));
         }
         if !answers {
             host::warn(format!("{origin} does not answer and is left out for {seconds} s"));

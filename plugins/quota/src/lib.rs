@@ -13,6 +13,7 @@
 use davit_plugin_sdk::{
     host::{clock, config, state},
     lifecycle::{Adjustment, Admit, Error, Event, Mutate, Observe, Operation, Result},
+    size,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -80,12 +81,9 @@ struct Applies {
 fn bytes<'de, D: serde::Deserializer<'de>>(from: D) -> std::result::Result<Option<u64>, D::Error> {
     use serde::de::Error as _;
     let value = Value::deserialize(from)?;
-    let units = [("KiB", 1u64 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30), ("TiB", 1 << 40)];
     let read = match &value {
         Value::Number(number) => number.as_u64(),
-        Value::String(text) => units
-            .iter()
-            .find_map(|(unit, factor)| text.strip_suffix(unit)?.trim().parse::<u64>().ok()?.checked_mul(*factor)),
+        Value::String(text) => size::bytes(text),
         _ => None,
     };
     read.map(Some).ok_or_else(|| D::Error::custom(format!("memory: {value} is not a size such as 512MiB")))

@@ -10,6 +10,7 @@
 use davit_plugin_sdk::{
     host::config,
     lifecycle::{Adjustment, Error, Mutate, Operation, Result},
+    size,
 };
 use serde_json::{Map, Value, json};
 
@@ -33,11 +34,7 @@ fn table(section: &Value, key: &str) -> Result<Map<String, Value>> {
 }
 
 fn bytes(text: &str) -> Result<u64> {
-    let units = [("KiB", 1u64 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30), ("", 1)];
-    units
-        .iter()
-        .find_map(|(unit, factor)| text.strip_suffix(unit)?.trim().parse::<u64>().ok()?.checked_mul(*factor))
-        .ok_or_else(|| bad(&format!("memory {text:?} is not a size such as 512MiB")))
+    size::bytes(text).ok_or_else(|| bad(&format!("memory {text:?} is not a size such as 512MiB")))
 }
 
 /// A limit of the configuration as a member of the request's limits.

@@ -2,11 +2,12 @@
 //! container is made through it.
 
 use anyhow::{Context as _, Result, ensure};
-use davit_e2e::{Done, World};
+use davit_e2e::{Done, World, run};
 use davit_fixtures::daemon::programs;
 use std::{
     fs,
     path::{Path, PathBuf},
+    process::Command,
 };
 
 /// The shipped choices.
@@ -149,6 +150,26 @@ fn a_plugin_is_installed_with_what_the_operator_grants_and_no_more() -> Result<(
     site.davit(&["plugin", "rm", "house"])?.success()?;
     refused(&site.davit(&["plugin", "rm", "house"])?, &["No such plugin"])?;
     refused(&site.davit(&["plugin", "rm", "overlay"])?, &["was not installed"])?;
+    site.world.daemon.finish()
+}
+
+#[test]
+fn a_sites_file_is_looked_at_with_what_is_installed() -> Result<()> {
+    let mut site = Site::start()?;
+    let house = site.house("1.0", "adjust = [\"/labels/*\"]", "")?;
+    site.davit(&["plugin", "install", "-y", show(&house)])?.success()?;
+    site.says(WITH_HOUSE)?.success()?;
+    let daemon = &site.world.daemon;
+    let mut look = Command::new(programs().join("davitd"));
+    look.arg("--validate").arg("--config-file").arg(daemon.site_file().context("the site has a file")?);
+    look.arg("--data-root").arg(daemon.data_root()).arg("--exec-root").arg(daemon.exec_root());
+    let mut again = Command::new(look.get_program());
+    again.args(look.get_args());
+    // The store is that of the daemon that runs; whoever wants to know asks it.
+    refused(&run(look, None)?, &["a daemon runs on", "davit reload", "plugin house"])?;
+    site.world.daemon.stop()?;
+    let seen = run(again, None)?.success()?;
+    ensure!(seen.stderr.contains("configuration OK"), "{seen:?}");
     site.world.daemon.finish()
 }
 

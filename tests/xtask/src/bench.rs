@@ -7,6 +7,7 @@ mod peers_of_policy;
 mod plugins;
 mod row;
 mod start;
+mod table;
 
 use crate::{build, command, enclosure, packages, peers};
 use anyhow::{Context as _, Result};
@@ -40,6 +41,9 @@ struct Plugins {
     /// Also write the rows to this file, as JSON.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Also write the table into this file, where it has the marks for it.
+    #[arg(long, value_name = "FILE")]
+    readme: Option<PathBuf>,
     /// Calls of each that are timed.
     #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u32).range(10..))]
     calls: u32,
@@ -68,7 +72,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         What::Plugins(plugins) => {
             packages::install(&[packages::DEMO, packages::TESTS, packages::CNI])?;
             build::all()?;
-            return plugins::run(plugins.calls, plugins.json.as_deref());
+            return plugins::run(plugins.calls, plugins.json.as_deref(), plugins.readme.as_deref());
         }
     };
     if let Some(root) = &start.inside {

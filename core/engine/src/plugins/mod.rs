@@ -26,6 +26,7 @@ pub use grant::Granting;
 pub use install::InstallRequest;
 pub use list::PluginDetails;
 pub(crate) use switch::installed;
+pub use switch::installed_at;
 
 use davit_model::{digest::Digest, id::Caller, lifecycle::Operation};
 use std::collections::BTreeMap;

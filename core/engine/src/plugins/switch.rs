@@ -9,8 +9,8 @@ use crate::{
     tables::{self, Change, Row},
 };
 use davit_model::digest::Digest;
-use davit_store::{Db, Durability, Store};
-use std::sync::Arc;
+use davit_store::{Db, Durability, Store, StoreError};
+use std::{path::Path, sync::Arc};
 
 /// What a record becomes.
 pub(super) enum Becomes {
@@ -68,6 +68,26 @@ impl Engine {
 /// What the loader is to know of the plugins that are installed.
 pub(crate) async fn installed(store: &Store, db: &Db) -> Result<Vec<Installed>, EngineError> {
     all_of(store, &tables::all::<PluginRecord>(db).await?).await
+}
+
+/// Those of a data root, for whoever looks at a site's file without a daemon; none where a daemon runs on it.
+///
+/// # Errors
+/// Where the store is there and cannot be read.
+pub async fn installed_at(root: &Path) -> Result<Option<Vec<Installed>>, EngineError> {
+    if !root.join("davit.db").exists() {
+        return Ok(Some(Vec::new()));
+    }
+    let own = root.to_owned();
+    let opened = tokio::task::spawn_blocking(move || Store::open(&own)).await;
+    let store = match opened.map_err(|e| EngineError::internal("opening the store", e))? {
+        Ok(store) => store,
+        Err(StoreError::Locked(_)) => return Ok(None),
+        Err(e) => return Err(store_error(e)),
+    };
+    let db = store.db().clone();
+    db.migrate(tables::COMPONENT).await.map_err(tables::db_error)?;
+    installed(&store, &db).await.map(Some)
 }
 
 async fn all_of(store: &Store, records: &[PluginRecord]) -> Result<Vec<Installed>, EngineError> {

@@ -9,11 +9,12 @@ use super::{
     wire::{Asks, Call, FromHost, Load, Loaded, Served, ToHost, served},
 };
 use crate::{
-    compile::{CompiledForms, CompilerProgram},
+    compile::CompilerProgram,
     compiled::Compiled,
     counts::{Counter, End},
     engine,
     error::LoadError,
+    forms::CompiledForms,
     grant::Grant,
     host::{Read, Source},
     manifest::Manifest,

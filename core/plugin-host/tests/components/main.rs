@@ -3,9 +3,11 @@
 
 mod audit;
 mod calls;
+mod contained;
 mod macvlan;
 mod mirror;
 mod misbehaving;
+mod misbehaving_kinds;
 mod quota;
 mod shipped_auth;
 mod shipped_lifecycle;

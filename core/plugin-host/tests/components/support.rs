@@ -2,7 +2,8 @@
 
 use async_trait::async_trait;
 use davit_model::{
-    auth::Credential,
+    auth::{Credential, ManifestReader},
+    digest::Digest,
     error::PolicyError,
     network::{AddressLease, Leases, PortRequest, SubnetId},
     secret::Secret,
@@ -11,8 +12,9 @@ use davit_model::{
 };
 use davit_plugin_host::{Grant, HostOptions, Plugin, PluginHost, Source};
 use ipnet::IpNet;
+use sha2::{Digest as _, Sha256};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt,
     net::IpAddr,
     path::{Path, PathBuf},
@@ -53,6 +55,14 @@ pub(crate) fn guest(name: &str) -> Vec<u8> {
     std::fs::read(built(&["guests"], "plugins/guests").join(format!("{name}.wasm"))).unwrap()
 }
 
+/// The behaviours that a guest's source tells apart by name.
+pub(crate) fn behaviours_of(source: &str) -> BTreeSet<&str> {
+    source
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix('"')?.split_once("\" => ").map(|(name, _)| name))
+        .collect()
+}
+
 /// The file of a shipped plugin.
 pub(crate) fn shipped(name: &str) -> PathBuf {
     built(&["build", "--plugins-only"], "release/plugins").join(format!("{name}.wasm"))
@@ -60,7 +70,7 @@ pub(crate) fn shipped(name: &str) -> PathBuf {
 
 type Web = Box<dyn Fn(HttpRequest) -> Result<HttpResponse, PolicyError> + Send + Sync>;
 
-/// Services made of memory.
+/// Services made of memory. What has the word `stuck` in its name is never answered.
 #[derive(Default)]
 pub(crate) struct Memory {
     pub(crate) config: Mutex<serde_json::Value>,
@@ -86,6 +96,12 @@ impl fmt::Debug for Memory {
     }
 }
 
+async fn unless_stuck(name: &str) {
+    if name.contains("stuck") {
+        std::future::pending().await
+    }
+}
+
 #[async_trait]
 impl HostServices for Memory {
     fn log(&self, _: &str, level: LogLevel, message: &str) {
@@ -95,6 +111,7 @@ impl HostServices for Memory {
         Ok(self.config.lock().unwrap().clone())
     }
     async fn state_get(&self, _: &str, key: &str) -> Result<Option<Vec<u8>>, PolicyError> {
+        unless_stuck(key).await;
         Ok(self.state.lock().unwrap().get(key).cloned())
     }
     async fn state_commit(&self, writes: &StateWrites) -> Result<(), PolicyError> {
@@ -114,6 +131,7 @@ impl HostServices for Memory {
         Ok(self.state.lock().unwrap().keys().filter(|k| k.starts_with(prefix)).cloned().collect())
     }
     async fn secret(&self, _: &str, name: &str) -> Result<Secret, PolicyError> {
+        unless_stuck(name).await;
         self.secrets.get(name).map(Secret::new).ok_or_else(|| PolicyError::NotFound(format!("secret {name}")))
     }
     async fn stored_credential(&self, _: &str, server: &str) -> Result<Option<Credential>, PolicyError> {
@@ -121,6 +139,7 @@ impl HostServices for Memory {
     }
     async fn http(&self, _: &str, request: HttpRequest) -> Result<HttpResponse, PolicyError> {
         self.asked.lock().unwrap().push(request.clone());
+        unless_stuck(&request.url).await;
         let web = self.web.lock().unwrap();
         web.as_ref().map_or_else(|| Err(PolicyError::NotFound("no web here".to_owned())), |web| web(request))
     }
@@ -151,6 +170,15 @@ impl Bench {
         let path = shipped(name);
         let grant = Grant::beside(&path).unwrap().unwrap();
         self.host.load(name, Source::File(&path), &grant).await.unwrap()
+    }
+
+    /// A misbehaving guest with a site's grant (TOML, without the digest).
+    pub(crate) async fn misbehaving(&self, name: &str, rights: &str) -> Arc<Plugin> {
+        let component = guest(name);
+        let digest: String = Sha256::digest(&component).iter().map(|b| format!("{b:02x}")).collect();
+        let rights = Grant::from_table(&rights.parse().unwrap()).unwrap();
+        let grant = Grant { digest: Some(format!("sha256:{digest}")), ..rights };
+        self.host.load("bad", Source::Bytes(&component), &grant).await.unwrap()
     }
 
     /// A shipped plugin with a site's grant (TOML, without the digest).
@@ -196,7 +224,7 @@ impl Leases for Pool {
     }
 }
 
-/// Leases that never answer.
+/// Leases and manifests that never answer.
 #[derive(Debug)]
 pub(crate) struct Stuck;
 
@@ -209,6 +237,16 @@ impl Leases for Stuck {
         std::future::pending().await
     }
     async fn port(&self, _: &PortRequest) -> Result<u16, PolicyError> {
+        std::future::pending().await
+    }
+}
+
+#[async_trait]
+impl ManifestReader for Stuck {
+    async fn referrers(&self, _: &str) -> Result<Vec<Digest>, PolicyError> {
+        std::future::pending().await
+    }
+    async fn blob(&self, _: &Digest) -> Result<Vec<u8>, PolicyError> {
         std::future::pending().await
     }
 }

@@ -6,7 +6,8 @@
 
 use super::{
     peers_of_policy::{Cni, Http, native},
-    row::{self, Row},
+    row::{self, Row, median},
+    table::{self, Beside, Figure, Line},
 };
 use crate::command;
 use anyhow::{Context as _, Result, ensure};
@@ -26,12 +27,12 @@ use std::{
 
 /// A language, and the most that a call in a fresh instance should take: for the interpreted and garbage-collected ones
 /// half as much again as the prototypes took (instantiation and smallest call together).
-const LANGUAGES: [(&str, Duration); 5] = [
-    ("rust", Duration::from_micros(50)),
-    ("c", Duration::from_micros(50)),
-    ("go", Duration::from_micros(476)),
-    ("js", Duration::from_micros(843)),
-    ("python", Duration::from_micros(1620)),
+const LANGUAGES: [(&str, &str, Duration); 5] = [
+    ("rust", "Rust", Duration::from_micros(50)),
+    ("c", "C", Duration::from_micros(50)),
+    ("go", "Go", Duration::from_micros(476)),
+    ("js", "JavaScript", Duration::from_micros(843)),
+    ("python", "Python", Duration::from_micros(1620)),
 ];
 /// Over the socket to the host process, for the first two.
 const APART: Duration = Duration::from_micros(150);
@@ -40,7 +41,7 @@ const LOAD: Duration = Duration::from_millis(5);
 const COMPILE: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(60)];
 const SMALL: u64 = 200 << 10;
 /// What one more Rust plugin takes of memory.
-const MEMORY_KIB: u64 = 3 << 10;
+const MEMORY_MIB: f64 = 3.0;
 /// All that `davit run` spends in plugins.
 const RUN: Duration = Duration::from_millis(1);
 
@@ -60,11 +61,19 @@ struct Spread {
     median: f64,
 }
 
+fn micros(of: Duration) -> f64 {
+    of.as_secs_f64() * 1e6
+}
+
+fn kib(of: u64) -> f64 {
+    u32::try_from(of).map_or(f64::INFINITY, f64::from)
+}
+
 fn ms(of: f64) -> Duration {
     Duration::from_secs_f64(of.max(0.0) / 1e3)
 }
 
-pub(super) fn run(calls: u32, json: Option<&Path>) -> Result<()> {
+pub(super) fn run(calls: u32, json: Option<&Path>, readme: Option<&Path>) -> Result<()> {
     let dir = tempfile::Builder::new().prefix("bench-plugins-").tempdir()?;
     let request = dir.path().join("request.json");
     fs::write(&request, REQUEST)?;
@@ -77,8 +86,8 @@ pub(super) fn run(calls: u32, json: Option<&Path>) -> Result<()> {
     let cni = Cni::new(dir.path())?;
     let cni = cni.as_ref().map(|cni| cni.ask(calls.min(200))).transpose()?;
 
-    let mut rows = Vec::new();
-    for (language, goal) in LANGUAGES {
+    let (mut rows, mut lines) = (Vec::new(), Vec::new());
+    for (language, title, goal) in LANGUAGES {
         let component = match component(language, dir.path()) {
             Ok(component) => component,
             Err(why) => {
@@ -94,23 +103,36 @@ pub(super) fn run(calls: u32, json: Option<&Path>) -> Result<()> {
         if matches!(language, "rust" | "c") {
             rows.push(limit(&format!("{language}: over the socket"), &apart, APART));
             rows.push(Row::new(&format!("{language}: a call"), &call, "native function", &native, None));
-            rows.push(Row::new(&format!("{language}: over the socket"), &apart, "HTTP, unix socket", &http, Some(1.0)));
+            rows.push(Row::new(&format!("{language}: over the socket"), &apart, "HTTP, unix socket", &http, None));
             if let Some(cni) = &cni {
-                rows.push(Row::new(&format!("{language}: over the socket"), &apart, "CNI host-local", cni, Some(1.0)));
+                rows.push(Row::new(&format!("{language}: over the socket"), &apart, "CNI host-local", cni, None));
             }
         }
         let compile = if figures.bytes <= SMALL { COMPILE[0] } else { COMPILE[1] };
         rows.push(limit(&format!("{language}: compile, once"), &[ms(figures.compile_ms)], compile));
         rows.push(limit(&format!("{language}: load"), &[ms(figures.load_ms)], LOAD));
-        println!("{language}: {} bytes, {} KiB of memory loaded", figures.bytes, figures.memory_kib);
-        if language == "rust" {
-            let met = if figures.memory_kib <= MEMORY_KIB { "met" } else { "NOT met" };
-            println!("one more Rust plugin takes {} KiB (goal {MEMORY_KIB}: {met})", figures.memory_kib);
-        }
+        let small = matches!(language, "rust" | "c");
+        lines.push(Line {
+            language: title,
+            bytes: figures.bytes,
+            call: Figure { is: figures.call_us.median, goal: Some(micros(goal)) },
+            apart: Figure { is: figures.apart_us.median, goal: small.then_some(micros(APART)) },
+            load: Figure { is: figures.load_ms, goal: Some(LOAD.as_secs_f64() * 1e3) },
+            compile: Figure { is: figures.compile_ms / 1e3, goal: Some(compile.as_secs_f64()) },
+            memory: Figure { is: kib(figures.memory_kib) / 1024.0, goal: (language == "rust").then_some(MEMORY_MIB) },
+        });
     }
     command::step("measuring what a run spends in plugins");
-    rows.push(limit("davit run: in plugins", &spent_by_runs()?, RUN));
+    let spent = spent_by_runs()?;
+    rows.push(limit("davit run: in plugins", &spent, RUN));
     row::print(&rows);
+    let us = |of: &[Duration]| median(of) * 1e3;
+    let cni = cni.as_deref().map(us);
+    let table = table::written(&lines, &Beside { native: us(&native), http: us(&http), cni, run: us(&spent) })?;
+    println!("\n{table}");
+    if let Some(path) = readme {
+        table::put(path, &table)?;
+    }
     if let Some(path) = json {
         row::write(&rows, path)?;
         println!("rows are in {}", path.display());
