@@ -1,7 +1,7 @@
 //! Networks, and containers' places on them. A network of the site's drivers is made when it is first needed, and stays.
 
 use crate::{
-    Engine, EngineError,
+    Engine, EngineError, Kind,
     engine::{hex, random},
     inspect::NetworkDetails,
     leases::SqlLeases,
@@ -30,6 +30,9 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 use tokio::sync::OnceCell;
+
+/// How often a network is planned where the host takes its subnet meanwhile.
+const TRIES: u32 = 5;
 
 /// The journal's word for a network under way.
 pub(crate) const NETWORK: &str = "network.network";
@@ -163,7 +166,21 @@ impl Engine {
         record.cloned().map_err(|e| e.context(&format!("network {name}")))
     }
 
+    /// Makes a network. A subnet that was free when it was leased may be somebody else's a moment later (another engine, a
+    /// VPN): then it is planned again, with what is free now.
     async fn make_network(&self, name: &str) -> Result<NetworkRecord, EngineError> {
+        let mut tries = 1..TRIES;
+        loop {
+            match self.try_network(name).await {
+                Err(e) if e.kind() == Kind::Conflict && tries.next().is_some() => {
+                    tracing::info!(network = name, "planned again: {e}");
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    async fn try_network(&self, name: &str) -> Result<NetworkRecord, EngineError> {
         let policy = self.inner.policy();
         let Some(driver) = policy.network.get(name).cloned() else {
             return Err(EngineError::not_found("not found"));

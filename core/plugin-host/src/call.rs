@@ -4,6 +4,7 @@
 
 use crate::{
     context::{Context, Identity, Lent},
+    contract::v0_1::shown,
     control::Control,
     counts::{Counts, End},
     limiter::Limiter,
@@ -253,7 +254,8 @@ impl Callee {
             (_, Some(what)) => format!("it went past its limit of {what}"),
             (Some(Trap::UnreachableCodeReached), _) => "it panicked".to_owned(),
             (Some(trap), _) => format!("it trapped: {trap}"),
-            (None, _) => format!("it was ended: {error:#}"),
+            // The cause alone: around it there is a trace with names of the guest's own.
+            (None, _) => format!("it was ended: {}", shown(&error.root_cause().to_string())),
         }
     }
 }

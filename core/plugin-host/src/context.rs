@@ -25,6 +25,8 @@ use wasmtime::component::ResourceTable;
 
 const MAX_HANDLES: usize = 1024;
 const MAX_LOG: usize = 64 << 10;
+/// An answer has at most 8 MiB.
+const MAX_KEPT: usize = 32 << 20;
 
 /// Where a guest's plan is written; the handle that the guest drops and the host share it.
 #[derive(Debug, Default)]
@@ -86,6 +88,8 @@ pub(crate) struct Context {
     logged: usize,
     log_lost: u32,
     requests: u32,
+    /// Bytes that stand behind its handles.
+    kept: usize,
 }
 
 impl fmt::Debug for Context {
@@ -117,6 +121,7 @@ impl Context {
             logged: 0,
             log_lost: 0,
             requests: 0,
+            kept: 0,
         }
     }
 
@@ -171,6 +176,28 @@ impl Context {
         } else {
             self.services.log(&self.identity.site_name, level, message);
         }
+    }
+
+    /// The call's time, for whoever waits while the rest of this is in use.
+    pub(crate) fn control(&self) -> Arc<Control> {
+        self.control.clone()
+    }
+
+    /// Counts bytes that the host is about to keep behind a handle: the guest's own memory is limited, and so is what it
+    /// has the host keep for it.
+    pub(crate) fn keep(&mut self, bytes: usize) -> Result<(), PolicyError> {
+        let kept = self.kept.saturating_add(bytes);
+        if kept > MAX_KEPT {
+            let text = format!("a call has at most {} MiB of requests, answers and secrets", MAX_KEPT >> 20);
+            return Err(PolicyError::Internal(text));
+        }
+        self.kept = kept;
+        Ok(())
+    }
+
+    /// They are kept no longer.
+    pub(crate) fn let_go(&mut self, bytes: usize) {
+        self.kept = self.kept.saturating_sub(bytes);
     }
 
     /// Counts a request against the call's share.

@@ -10,6 +10,7 @@ use crate::{
     manifest::Manifest,
     plugin::Plugin,
     ticker::Ticker,
+    wasi,
 };
 use davit_model::services::HostServices;
 use std::{fmt, sync::Arc};
@@ -44,7 +45,7 @@ impl Machine {
         let engine = engine::engine().map_err(failed("setting up wasmtime"))?;
         let mut linker = Linker::new(&engine);
         contract::add_to_linker(&mut linker).map_err(failed("linking the contract"))?;
-        wasmtime_wasi::p2::add_to_linker_async(&mut linker).map_err(failed("linking WASI"))?;
+        wasi::add_to_linker(&mut linker).map_err(failed("linking WASI"))?;
         let ticker = Ticker::start(&engine).map_err(|e| failed("starting the epoch clock")(e.into()))?;
         let calls = Arc::new(Semaphore::new(usize::try_from(engine::CONCURRENT_CALLS).unwrap_or(1)));
         Ok(Self { shared: Arc::new(Shared { engine, ticker, calls }), linker, components: Components::default(), caps })

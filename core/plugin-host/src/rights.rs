@@ -236,6 +236,18 @@ impl Rights {
         self.origins.contains(origin)
     }
 
+    /// Whether the registry of a challenge was granted by name: only such may have a secret of the site.
+    pub(crate) fn registry_by_name(&self, challenge: Option<&Challenge>) -> Result<(), PolicyError> {
+        let Some(challenge) = challenge else {
+            return Err(PolicyError::Denied("a secret without a challenge".to_owned()));
+        };
+        if self.origins.iter().any(|origin| origin.is_registry(challenge)) {
+            return Ok(());
+        }
+        let registry: String = challenge.registry.chars().take(160).collect();
+        Err(self.denied(&format!("a secret of the site for the registry {registry}"), "http"))
+    }
+
     pub(crate) fn link_local(&self) -> bool {
         self.both.link_local
     }

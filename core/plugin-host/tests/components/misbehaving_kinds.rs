@@ -218,7 +218,7 @@ async fn what_a_call_wrote_is_kept_with_its_plan_or_once_it_has_ended_well() {
     let kinds = Kinds::granted(&[LEAST, MORE].concat()).await;
     let written = StateWrite { key: "count".to_owned(), expected: None, new: Some(b"1".to_vec()) };
     for ((kind, call), _, outcome) in kinds.ask("write-state", &FIRST_CALLS[..1]).await {
-        assert_eq!(outcome.unwrap().state.writes, [written.clone()], "{kind}, {call}");
+        assert_eq!(outcome.unwrap().state.writes, std::slice::from_ref(&written), "{kind}, {call}");
         assert!(kinds.bench.services.state.lock().unwrap().is_empty(), "it is written when the plan is journalled");
     }
     for call in &FIRST_CALLS[1..] {

@@ -19,6 +19,8 @@ use wasmtime::component::Resource;
 const MAX_REQUESTS: u32 = 16;
 const MAX_HEADERS: usize = 64;
 const MAX_HEADER: usize = 8 << 10;
+const MAX_METHOD: usize = 32;
+const MAX_URL: usize = 8 << 10;
 const MAX_BODY: usize = 1 << 20;
 const MAX_ANSWER: u64 = 8 << 20;
 const TIMEOUT_MS: u64 = 10_000;
@@ -54,6 +56,8 @@ pub struct Request {
     body: Body,
     secrets: Vec<Bound>,
     sent: bool,
+    /// Bytes of all of it.
+    kept: usize,
 }
 
 /// What is behind `response`.
@@ -62,6 +66,7 @@ pub struct Response {
     answer: HttpResponse,
     origin: Origin,
     guarded: bool,
+    kept: usize,
 }
 
 impl Response {
@@ -111,6 +116,13 @@ impl Context {
         u64::try_from(most.as_millis()).unwrap_or(TIMEOUT_MS).clamp(1, TIMEOUT_MS)
     }
 
+    /// Counts what is about to be added to a request; it goes when the request goes.
+    fn keep_more(&mut self, request: &Resource<Request>, bytes: usize) -> Answer<()> {
+        self.keep(bytes)?;
+        self.table().get_mut(request)?.kept += bytes;
+        Ok(())
+    }
+
     fn check_target(&mut self, request: &Resource<Request>) -> Answer<(HttpRequest, Origin, bool)> {
         let challenge = self.challenge().cloned();
         let timeout_ms = self.http_timeout_ms();
@@ -119,8 +131,11 @@ impl Context {
             return Err(invalid("the request was sent already"));
         }
         held.sent = true;
-        if !token(&held.method) || held.method.len() > 32 {
+        if !token(&held.method) || held.method.len() > MAX_METHOD {
             return Err(invalid("the method is no token"));
+        }
+        if held.url.len() > MAX_URL {
+            return Err(invalid(format!("a URL has at most {MAX_URL} bytes")));
         }
         let url = Url::parse(&held.url).map_err(|e| invalid(format!("the URL cannot be read: {e}")))?;
         let origin = Origin::of(&url)?;
@@ -167,8 +182,13 @@ impl Context {
 impl http::Host for Context {}
 
 impl http::HostRequest for Context {
-    fn new(&mut self, method: String, url: String) -> wasmtime::Result<Resource<Request>> {
+    fn new(&mut self, mut method: String, mut url: String) -> wasmtime::Result<Resource<Request>> {
         self.enter()?;
+        // Too long, and refused when it is sent: no more of it is needed to know that.
+        method = method.chars().take(MAX_METHOD + 1).collect();
+        url = url.chars().take(MAX_URL + 1).collect();
+        let kept = method.len() + url.len();
+        self.keep(kept).map_err(|e| wasmtime::Error::msg(e.to_string()))?;
         let request = Request {
             method,
             url,
@@ -177,6 +197,7 @@ impl http::HostRequest for Context {
             body: Body::None,
             secrets: Vec::new(),
             sent: false,
+            kept,
         };
         Ok(self.table().push(request)?)
     }
@@ -194,7 +215,8 @@ impl http::HostRequest for Context {
                 "a header is a token and at most {MAX_HEADER} plain bytes, at most {MAX_HEADERS} of them"
             )));
         }
-        held.headers.push((lower, value));
+        self.keep_more(&request, lower.len() + value.len())?;
+        self.table().get_mut(&request)?.headers.push((lower, value));
         Ok(())
     }
 
@@ -202,6 +224,7 @@ impl http::HostRequest for Context {
         self.enter()?;
         let (user, password) = self.table().get(&credential)?.password()?;
         let value = format!("Basic {}", STANDARD.encode(format!("{user}:{}", password.reveal())));
+        self.keep_more(&request, value.len())?;
         self.table().get_mut(&request)?.authorize(value, Bound::Challenge)
     }
 
@@ -209,17 +232,21 @@ impl http::HostRequest for Context {
         self.enter()?;
         let secret = self.table().get(&secret)?.clone();
         let value = format!("Bearer {}", secret.value().reveal());
+        self.keep_more(&request, value.len())?;
         self.table().get_mut(&request)?.authorize(value, secret.bound().clone())
     }
 
     fn form(&mut self, request: Resource<Request>, field: String, value: String) -> Answer<()> {
         self.enter()?;
+        // Encoded, a byte is three at most.
+        self.keep_more(&request, 3 * (field.len() + value.len()) + 2)?;
         self.table().get_mut(&request)?.field(&field, &value)
     }
 
     fn form_secret(&mut self, request: Resource<Request>, field: String, secret: Resource<HeldSecret>) -> Answer<()> {
         self.enter()?;
         let secret = self.table().get(&secret)?.clone();
+        self.keep_more(&request, 3 * (field.len() + secret.value().reveal().len()) + 2)?;
         let held = self.table().get_mut(&request)?;
         held.field(&field, secret.value().reveal())?;
         held.secrets.push(secret.bound().clone());
@@ -234,6 +261,7 @@ impl http::HostRequest for Context {
     ) -> Answer<()> {
         self.enter()?;
         let secret = self.table().get(&credential)?.0.secret.clone();
+        self.keep_more(&request, 3 * (field.len() + secret.reveal().len()) + 2)?;
         let held = self.table().get_mut(&request)?;
         held.field(&field, secret.reveal())?;
         held.secrets.push(Bound::Challenge);
@@ -242,11 +270,11 @@ impl http::HostRequest for Context {
 
     fn body(&mut self, request: Resource<Request>, bytes: Vec<u8>) -> Answer<()> {
         self.enter()?;
-        let held = self.table().get_mut(&request)?;
-        if !matches!(held.body, Body::None) || bytes.len() > MAX_BODY {
+        if !matches!(self.table().get(&request)?.body, Body::None) || bytes.len() > MAX_BODY {
             return Err(invalid(format!("a request has one body, of at most {MAX_BODY} bytes")));
         }
-        held.body = Body::Bytes(bytes);
+        self.keep_more(&request, bytes.len())?;
+        self.table().get_mut(&request)?.body = Body::Bytes(bytes);
         Ok(())
     }
 
@@ -257,11 +285,15 @@ impl http::HostRequest for Context {
         let services = self.services().clone();
         let plugin = self.site_name().to_owned();
         let answer = self.wait(services.http(&plugin, out)).await??;
-        Ok(self.table().push(Response { answer, origin, guarded })?)
+        let headers: usize = answer.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+        let kept = headers + answer.body.len();
+        self.keep(kept)?;
+        Ok(self.table().push(Response { answer, origin, guarded, kept })?)
     }
 
     fn drop(&mut self, request: Resource<Request>) -> wasmtime::Result<()> {
-        self.table().delete(request)?;
+        let kept = self.table().delete(request)?.kept;
+        self.let_go(kept);
         Ok(())
     }
 }
@@ -300,7 +332,7 @@ impl http::HostResponse for Context {
         let Some(serde_json::Value::String(text)) = parsed.pointer(&pointer) else {
             return Err(PolicyError::NotFound(format!("no text at {pointer} in the answer of {origin}")).into());
         };
-        Ok(self.table().push(HeldSecret::answered(Secret::new(text.as_str()), origin))?)
+        self.hold(HeldSecret::answered(Secret::new(text.as_str()), origin))
     }
 
     fn json(&mut self, response: Resource<Response>, pointer: String) -> Answer<Option<String>> {
@@ -323,7 +355,8 @@ impl http::HostResponse for Context {
     }
 
     fn drop(&mut self, response: Resource<Response>) -> wasmtime::Result<()> {
-        self.table().delete(response)?;
+        let kept = self.table().delete(response)?.kept;
+        self.let_go(kept);
         Ok(())
     }
 }

@@ -16,9 +16,7 @@ mod state;
 pub(crate) mod storage;
 
 pub(crate) use bindings::davit::types::types::Error as GuestError;
-pub(crate) use refusal::Refusal;
-#[cfg(feature = "pretended-next")]
-pub(crate) use refusal::shown;
+pub(crate) use refusal::{Refusal, shown};
 
 use crate::context::Context;
 use wasmtime::component::{HasSelf, Linker};

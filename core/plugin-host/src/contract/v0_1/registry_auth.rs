@@ -3,7 +3,7 @@
 use super::{
     bindings::davit::registry_auth::host,
     refusal::{Answer, Refusal},
-    secrets::{HeldCredential, HeldSecret},
+    secrets::{Bound, HeldCredential, HeldSecret},
 };
 use crate::{
     context::{Context, Sink},
@@ -71,7 +71,11 @@ impl host::HostChallenge for Context {
     fn offered(&mut self, challenge: Resource<HeldChallenge>) -> wasmtime::Result<Option<Resource<HeldCredential>>> {
         self.enter()?;
         let Some(offered) = self.table().get(&challenge)?.0.offered.clone() else { return Ok(None) };
-        Ok(Some(self.table().push(HeldCredential(offered))?))
+        match self.hold_credential(offered) {
+            Ok(held) => Ok(Some(held)),
+            Err(Refusal::Policy(e)) => Err(wasmtime::Error::msg(e.to_string())),
+            Err(Refusal::Trap(e)) => Err(e),
+        }
     }
 
     fn caller(&mut self, challenge: Resource<HeldChallenge>) -> wasmtime::Result<String> {
@@ -116,7 +120,11 @@ impl host::HostAnswer for Context {
 
     fn bearer(&mut self, answer: Resource<HeldAnswer>, token: Resource<HeldSecret>, seconds: u32) -> Answer<()> {
         self.enter()?;
-        let token = self.table().get(&token)?.value().clone();
+        let held = self.table().get(&token)?.clone();
+        if matches!(held.bound(), Bound::Granted) {
+            self.rights().registry_by_name(self.challenge().map(Arc::as_ref))?;
+        }
+        let token = held.value().clone();
         self.answer_with(&answer, auth::Answer::Bearer { token, valid: valid(seconds) })
     }
 

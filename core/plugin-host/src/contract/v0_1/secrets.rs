@@ -65,6 +65,20 @@ impl HeldCredential {
     }
 }
 
+impl Context {
+    /// A handle for a secret.
+    pub(crate) fn hold(&mut self, secret: HeldSecret) -> Answer<Resource<HeldSecret>> {
+        self.keep(secret.value.reveal().len())?;
+        Ok(self.table().push(secret)?)
+    }
+
+    /// A handle for a credential.
+    pub(crate) fn hold_credential(&mut self, credential: Credential) -> Answer<Resource<HeldCredential>> {
+        self.keep(credential.secret.reveal().len())?;
+        Ok(self.table().push(HeldCredential(credential))?)
+    }
+}
+
 /// A key of this process, so that fingerprints say nothing about the bytes.
 static FINGERPRINT_KEY: LazyLock<[u8; 32]> = LazyLock::new(|| {
     use std::hash::{BuildHasher, RandomState};
@@ -82,7 +96,7 @@ impl secrets::Host for Context {
         let services = self.services().clone();
         let plugin = self.site_name().to_owned();
         let value = self.wait(services.secret(&plugin, &name)).await??;
-        Ok(self.table().push(HeldSecret { value, bound: Bound::Granted })?)
+        self.hold(HeldSecret { value, bound: Bound::Granted })
     }
 
     async fn stored(&mut self, server: String) -> Answer<Option<Resource<HeldCredential>>> {
@@ -98,7 +112,7 @@ impl secrets::Host for Context {
         let services = self.services().clone();
         let plugin = self.site_name().to_owned();
         match self.wait(services.stored_credential(&plugin, &server)).await?? {
-            Some(credential) => Ok(Some(self.table().push(HeldCredential(credential))?)),
+            Some(credential) => Ok(Some(self.hold_credential(credential)?)),
             None => Ok(None),
         }
     }
@@ -122,7 +136,8 @@ impl secrets::HostSecret for Context {
     }
 
     fn drop(&mut self, secret: Resource<HeldSecret>) -> wasmtime::Result<()> {
-        self.table().delete(secret)?;
+        let kept = self.table().delete(secret)?.value.reveal().len();
+        self.let_go(kept);
         Ok(())
     }
 }
@@ -144,7 +159,8 @@ impl secrets::HostCredential for Context {
     }
 
     fn drop(&mut self, credential: Resource<HeldCredential>) -> wasmtime::Result<()> {
-        self.table().delete(credential)?;
+        let kept = self.table().delete(credential)?.0.secret.reveal().len();
+        self.let_go(kept);
         Ok(())
     }
 }

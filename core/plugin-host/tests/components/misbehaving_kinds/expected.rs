@@ -85,6 +85,10 @@ const REGISTRY_AUTH: Calls = &[
             ("leak-credential-in-form", "denied: the secret is not for https://vault.example"),
             ("leak-token", "denied: http https://evil.example (grant \"http\" missing"),
             ("leak-token-to-a-granted-origin", "denied: the secret is not for https://vault.example"),
+            (
+                "answer-with-a-secret-of-the-site",
+                "denied: a secret of the site for the registry registry.example (grant \"http\" missing",
+            ),
             ("leak-secret-to-the-realm", "denied: the secret is not for https://auth.example"),
             ("sign-with-a-token", "denied: only a secret that the site names may sign"),
             ("header-of-the-host", "denied: the header authorization is the host's own"),

@@ -465,7 +465,8 @@ extern void registry_auth_method_answer_anonymous(registry_auth_borrow_answer_t 
 // Errors: `invalid` for another kind, or a user name with a colon.
 extern bool registry_auth_method_answer_basic(registry_auth_borrow_answer_t self, registry_auth_borrow_credential_t credential, registry_auth_error_t *err);
 // `Authorization: Bearer`, to be cached for this registry, scope and caller for so many seconds (at most a day; 0
-// for this request alone). Takes secrets of `take-secret`, `named`, and credentials by `bearer-credential`.
+// for this request alone). Takes secrets of `take-secret`, and of `named` where the registry itself is granted by
+// name under `http`; elsewhere those answer `denied`. Credentials: `bearer-credential`.
 extern bool registry_auth_method_answer_bearer(registry_auth_borrow_answer_t self, registry_auth_borrow_secret_t token, uint32_t seconds, registry_auth_error_t *err);
 // The same from a credential of the kind `registry-token`; `invalid` for another kind.
 extern bool registry_auth_method_answer_bearer_credential(registry_auth_borrow_answer_t self, registry_auth_borrow_credential_t credential, uint32_t seconds, registry_auth_error_t *err);

