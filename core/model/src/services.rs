@@ -76,6 +76,14 @@ pub trait HostServices: Send + Sync + fmt::Debug {
     async fn stored_credential(&self, plugin: &str, server: &str) -> Result<Option<Credential>, PolicyError>;
     /// Sends a request and waits for its answer.
     async fn http(&self, plugin: &str, request: HttpRequest) -> Result<HttpResponse, PolicyError>;
+    /// What tells a secret that is kept elsewhere from others; none: whoever asks has it, and makes it himself.
+    async fn fingerprint(&self, _secret: &Secret) -> Result<Option<String>, PolicyError> {
+        Ok(None)
+    }
+    /// HMAC-SHA256 of `data` with a secret that is kept elsewhere; none: as above.
+    async fn hmac_sha256(&self, _secret: &Secret, _data: &[u8]) -> Result<Option<Vec<u8>>, PolicyError> {
+        Ok(None)
+    }
     /// Milliseconds since 1970.
     fn now_ms(&self) -> u64;
 }

@@ -33,6 +33,7 @@ mod plugin;
 mod ports;
 mod question;
 mod rights;
+mod secret;
 mod section;
 mod ticker;
 mod wasi;

@@ -1,7 +1,7 @@
 //! What a plugin may do: what its manifest asks for *and* the operator granted. Without parameters a grant ages badly,
 //! so every right names what it is for.
 
-use crate::origin::Origin;
+use crate::{origin::Origin, secret::Bound};
 use davit_model::{auth::Challenge, container::SecretFile, error::PolicyError, id::Caller, lifecycle::Adjustment};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -236,8 +236,31 @@ impl Rights {
         self.origins.contains(origin)
     }
 
+    /// Whether a secret that is so bound may be sent there.
+    pub(crate) fn may_send(
+        &self,
+        bound: &Bound,
+        origin: &Origin,
+        challenge: Option<&Challenge>,
+    ) -> Result<(), PolicyError> {
+        let may = match bound {
+            Bound::Granted => self.http_by_name(origin),
+            Bound::Challenge => challenge.is_some_and(|c| origin.is_of_challenge(c)),
+            Bound::Origin(from) => from == origin,
+        };
+        if may { Ok(()) } else { Err(PolicyError::Denied(format!("the secret is not for {origin}"))) }
+    }
+
+    /// Whether a secret that is so bound may answer the challenge of a registry.
+    pub(crate) fn may_answer(&self, bound: &Bound, challenge: Option<&Challenge>) -> Result<(), PolicyError> {
+        match bound {
+            Bound::Granted => self.registry_by_name(challenge),
+            Bound::Challenge | Bound::Origin(_) => Ok(()),
+        }
+    }
+
     /// Whether the registry of a challenge was granted by name: only such may have a secret of the site.
-    pub(crate) fn registry_by_name(&self, challenge: Option<&Challenge>) -> Result<(), PolicyError> {
+    fn registry_by_name(&self, challenge: Option<&Challenge>) -> Result<(), PolicyError> {
         let Some(challenge) = challenge else {
             return Err(PolicyError::Denied("a secret without a challenge".to_owned()));
         };

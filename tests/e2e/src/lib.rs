@@ -8,6 +8,7 @@ use davit_fixtures::{
 };
 use std::{
     io::Write as _,
+    os::unix::fs::FileExt as _,
     process::{Command, Output, Stdio},
     time::Duration,
 };
@@ -83,6 +84,31 @@ pub fn plugin_host(daemon: &Daemon) -> Option<(i32, i32)> {
     };
     let outer = children(daemon.pid()).into_iter().find(is_host)?;
     Some((outer, *children(outer).first()?))
+}
+
+/// Whether a process has a text anywhere in its memory.
+pub fn memory_holds(pid: i32, text: &str) -> Result<bool> {
+    const AT_A_TIME: usize = 1 << 20;
+    let memory = std::fs::File::open(format!("/proc/{pid}/mem")).context("cannot read the process's memory")?;
+    let maps = std::fs::read_to_string(format!("/proc/{pid}/maps"))?;
+    let mut buffer = vec![0; AT_A_TIME + text.len()];
+    for line in maps.lines() {
+        let mut words = line.split_whitespace();
+        let (Some(range), Some(rights)) = (words.next(), words.next()) else { continue };
+        let Some((start, end)) = range.split_once('-').filter(|_| rights.starts_with('r')) else { continue };
+        let (mut at, end) = (u64::from_str_radix(start, 16)?, u64::from_str_radix(end, 16)?);
+        while at < end {
+            // What the kernel keeps for itself cannot be read.
+            let Ok(read) = memory.read_at(&mut buffer, at) else { break };
+            let found = buffer.get(..read).is_some_and(|b| b.windows(text.len()).any(|w| w == text.as_bytes()));
+            if found {
+                return Ok(true);
+            }
+            // The pieces overlap, so that nothing is cut.
+            at += u64::try_from(read.clamp(1, AT_A_TIME))?;
+        }
+    }
+    Ok(false)
 }
 
 /// How a command ended.

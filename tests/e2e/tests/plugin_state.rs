@@ -113,6 +113,9 @@ fn a_rollback_brings_back_what_the_plugin_remembered_then() -> Result<()> {
     site.world.daemon.finish()
 }
 
+/// How often the plugin host is killed.
+const KILLS: u32 = 12;
+
 /// Does it again while the plugin host is killed under it; any other failure is one.
 fn again(site: &Site, words: &[&str]) -> Result<()> {
     for _ in 0..50 {
@@ -144,7 +147,12 @@ fn the_plugin_host_may_be_killed_while_plugins_come_and_go() -> Result<()> {
             }
         });
         let lives = || -> Result<()> {
-            for _ in 0..6 {
+            // However quick the machine is, it is killed in the middle of some of them.
+            for round in 0.. {
+                if round >= 6 && kills.load(Relaxed) >= KILLS {
+                    break;
+                }
+                ensure!(round < 200, "only {} kills in {round} rounds", kills.load(Relaxed));
                 again(&site, &["plugin", "install", "--yes", show(&one)])?;
                 // A version that the host died under is rolled back by itself: then it is brought again.
                 again(&site, &["plugin", "upgrade", "ledger", show(&two)])?;
@@ -158,7 +166,6 @@ fn the_plugin_host_may_be_killed_while_plugins_come_and_go() -> Result<()> {
         killer.join().map_err(|_| anyhow::anyhow!("the killer panicked"))?;
         lived
     })?;
-    ensure!(kills.load(Relaxed) >= 5, "only {} kills", kills.load(Relaxed));
     let left = site.davit(&["plugin", "inspect", "ledger"])?;
     ensure!(left.code == 1 && left.stderr.contains("No such plugin"), "{left:?}");
     site.davit(&["plugin", "install", "--yes", show(&one)])?.success()?;

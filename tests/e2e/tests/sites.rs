@@ -1,7 +1,7 @@
 //! Two sites, one binary: a laptop and a regulated site differ in one file. The same commands are given to both.
 
 use anyhow::{Context as _, Result, ensure};
-use davit_e2e::{Done, run};
+use davit_e2e::{Done, memory_holds, plugin_host, run};
 use davit_fixtures::{
     daemon::Daemon,
     disk::SmallDisk,
@@ -291,6 +291,10 @@ fn a_regulated_site_runs_what_is_signed_pinned_and_within_its_limits() -> Result
     davit(&daemon, &["run", "-d", "--name", "two", &app, "sleep", "1000"])?.success()?;
     let third = davit(&daemon, &["run", "-d", &app, "sleep", "1000"])?;
     ensure!(third.code == 125 && third.stderr.contains("plugin quota@"), "{third:?}");
+    // The site's identity, which a plugin has traded, never was where plugins run: marks stood for it there.
+    let (_, host) = plugin_host(&daemon).context("no plugin host runs")?;
+    ensure!(memory_holds(host, "token-exchange")?, "its memory cannot be looked at");
+    ensure!(!memory_holds(host, "workload-identity")?, "the plugin host has the site's identity in its memory");
     davit(&daemon, &["rm", "-f", "app", "two"])?.success()?;
 
     // The last record waits for the next event: one more makes sure that the removal arrives.

@@ -91,7 +91,8 @@ mod tests {
         io::{Read as _, Seek as _},
     };
 
-    #[tokio::test]
+    // Reading waits in the kernel: what sends meanwhile has a thread of its own.
+    #[tokio::test(flavor = "multi_thread")]
     async fn a_descriptor_comes_with_its_message_between_others() {
         let (ours, theirs) = UnixStream::pair().unwrap();
         ours.set_nonblocking(true).unwrap();

@@ -2,11 +2,13 @@
 //! and from it. Calls in flight when it ends get `unavailable`; plugins are loaded into the next one when they are called.
 
 use super::{
+    asker::{Asker, Speaker},
     frames,
     guard::Guard,
     outgoing::Outgoing,
     remote::Remote,
-    wire::{Asks, Call, FromHost, Load, Loaded, Served, ToHost, served},
+    veil::Veil,
+    wire::{Asks, Call, FromHost, Load, Loaded, Served, ToHost},
 };
 use crate::{
     compile::CompilerProgram,
@@ -117,21 +119,6 @@ struct Waited {
     answer: oneshot::Sender<Answered>,
     /// Where what it asks of its caller goes.
     lent: mpsc::UnboundedSender<(u64, Asks)>,
-}
-
-/// On whose behalf a call asks.
-#[derive(Clone)]
-struct Asker {
-    speaker: Speaker,
-    question: Option<Arc<Question>>,
-}
-
-/// A plugin, as what is asked and logged is about it.
-#[derive(Clone)]
-pub(super) struct Speaker {
-    pub(super) site_name: Arc<str>,
-    pub(super) services: Arc<dyn HostServices>,
-    pub(super) guard: Arc<Guard>,
 }
 
 /// How a call went.
@@ -318,17 +305,21 @@ impl Running {
         question: Option<Arc<Question>>,
         section: Option<Box<RawValue>>,
         speaker: Speaker,
-    ) -> Flight {
+    ) -> Result<Flight, PolicyError> {
         let id = self.next.fetch_add(1, Relaxed);
         let (to, answer) = oneshot::channel();
         let (lent, asked) = mpsc::unbounded_channel();
-        let call = question.as_deref().map_or(Call::Wake, |question| Call::Ask(Box::new(question.clone())));
-        self.waiting().calls.insert(id, Waited { asker: Asker { speaker, question }, answer: to, lent });
+        let veil = Arc::new(Veil::default());
+        let call = match question.as_deref() {
+            Some(question) => Call::Ask(Box::new(veil.question(question)?)),
+            None => Call::Wake,
+        };
+        self.waiting().calls.insert(id, Waited { asker: Asker { speaker, question, veil }, answer: to, lent });
         if *self.ended.borrow() {
             self.fail_all();
         }
         self.say(&ToHost::Call { id, plugin, call, section });
-        Flight { answer, lent: asked, cancel: CancelOnDrop { running: self.clone(), id } }
+        Ok(Flight { answer, lent: asked, cancel: CancelOnDrop { running: self.clone(), id } })
     }
 
     /// Answers a question that a call asked of its caller.
@@ -397,7 +388,7 @@ impl Running {
             FromHost::Answered { id, end, mut answer } => {
                 let Some(waited) = self.waiting().calls.remove(&id) else { return };
                 if let Ok(Some(planned)) = &mut answer
-                    && let Err(error) = waited.asker.speaker.guard.answers(planned)
+                    && let Err(error) = waited.asker.answers(planned)
                 {
                     let call = waited.asker.question.as_deref().map_or("instantiate", Question::call);
                     answer = Err(PortError::new(&*waited.asker.speaker.site_name, call, error));
@@ -449,26 +440,9 @@ impl Running {
         let Ok(turn) = questions.clone().acquire_owned().await else { return };
         let running = self.clone();
         tokio::spawn(async move {
-            let answer = done(&asker.speaker, asks).await;
+            let answer = asker.done(asks).await;
             running.serve(ask, answer);
             drop(turn);
         });
-    }
-}
-
-/// Does what a call asks of the daemon.
-async fn done(speaker: &Speaker, asks: Asks) -> Served {
-    let (services, plugin) = (&speaker.services, &*speaker.site_name);
-    match asks {
-        Asks::Config => services.config(plugin).await,
-        Asks::StateGet { key } => served(services.state_get(plugin, &key).await),
-        Asks::StateCommit { writes } => served(services.state_commit(&writes).await),
-        Asks::StateKeys { prefix } => served(services.state_keys(plugin, &prefix).await),
-        Asks::Secret { name } => served(services.secret(plugin, &name).await),
-        Asks::Stored { server } => served(services.stored_credential(plugin, &server).await),
-        Asks::Http { request } => served(services.http(plugin, *request).await),
-        Asks::Subnet { .. } | Asks::Address { .. } | Asks::Port { .. } | Asks::Referrers { .. } | Asks::Blob { .. } => {
-            Err(PolicyError::Internal("a question for the caller".to_owned()))
-        }
     }
 }

@@ -1,7 +1,7 @@
 //! The daemon's side of a grant. Host functions have checked it already, over there: a process that was taken over says
 //! what it likes, so that everything that it asks for, and everything that it answers, is held against the grant again.
 
-use super::wire::Asks;
+use super::{veil::Veil, wire::Asks};
 use crate::{
     origin::Origin,
     question::{AuthCall, Question, Reply},
@@ -11,6 +11,7 @@ use davit_model::{
     auth::Challenge,
     error::PolicyError,
     network::{Attachment, LinkKind},
+    services::{HostServices, HttpRequest, HttpResponse},
     state::Planned,
 };
 use url::Url;
@@ -38,14 +39,15 @@ impl Guard {
                 self.rights.state()
             }
             Asks::Secret { name } => self.rights.secret(name),
+            // About a secret that the call has.
+            Asks::Fingerprint { .. } | Asks::Hmac { .. } => Ok(()),
             Asks::Stored { .. } => match challenge {
                 Some(challenge) => self.rights.credentials(&challenge.caller),
                 None => Err(PolicyError::Denied("stored credentials without a challenge".to_owned())),
             },
             Asks::Http { request } => {
-                let url = Url::parse(&request.url).map_err(|e| PolicyError::Invalid(format!("its URL: {e}")))?;
                 request.allow_link_local = self.rights.link_local();
-                self.rights.http(&Origin::of(&url)?, challenge)
+                self.rights.http(&Origin::of(&url(request)?)?, challenge)
             }
             Asks::Subnet { .. } | Asks::Address { .. } | Asks::Port { .. } => match question {
                 Some(Question::Network(_)) => Ok(()),
@@ -56,6 +58,35 @@ impl Guard {
                 _ => Err(PolicyError::Denied("a manifest for a call that verifies none".to_owned())),
             },
         }
+    }
+
+    /// Sends a request, with secrets where it says so and they may go; what its answer says of secrets stays here.
+    pub(super) async fn sent(
+        &self,
+        mut request: HttpRequest,
+        question: Option<&Question>,
+        veil: &Veil,
+        services: &dyn HostServices,
+    ) -> Result<HttpResponse, PolicyError> {
+        let challenge = question.and_then(challenge);
+        let origin = Origin::of(&url(&request)?)?;
+        let guarded = veil.request(&mut request, &|bound| self.rights.may_send(bound, &origin, challenge))?;
+        let mut answer = services.http(&self.site_name, request).await?;
+        if guarded {
+            veil.response(&mut answer, &origin)?;
+        }
+        Ok(answer)
+    }
+
+    /// Puts secrets into an answer to a registry's challenge.
+    pub(super) fn reveal(
+        &self,
+        reply: &mut Reply,
+        question: Option<&Question>,
+        veil: &Veil,
+    ) -> Result<(), PolicyError> {
+        let challenge = question.and_then(challenge);
+        veil.reply(reply, &|bound| self.rights.may_answer(bound, challenge))
     }
 
     /// Whether a call may answer this; likewise.
@@ -88,6 +119,10 @@ impl Guard {
     }
 }
 
+fn url(request: &HttpRequest) -> Result<Url, PolicyError> {
+    Url::parse(&request.url).map_err(|e| PolicyError::Invalid(format!("its URL: {e}")))
+}
+
 fn challenge(question: &Question) -> Option<&Challenge> {
     match question {
         Question::RegistryAuth(AuthCall::Authenticate { challenge }) => Some(challenge),
@@ -102,7 +137,6 @@ mod tests {
     use davit_model::{
         lifecycle::Adjustment,
         network::EndpointPlan,
-        services::HttpRequest,
         state::{StateWrite, StateWrites},
     };
     use std::collections::BTreeSet;

@@ -130,6 +130,14 @@ impl HostServices for Proxy {
         self.uplink.ask(self.id, Asks::Secret { name: name.to_owned() }).await
     }
 
+    async fn fingerprint(&self, secret: &Secret) -> Result<Option<String>, PolicyError> {
+        self.uplink.ask(self.id, Asks::Fingerprint { secret: secret.clone() }).await.map(Some)
+    }
+
+    async fn hmac_sha256(&self, secret: &Secret, data: &[u8]) -> Result<Option<Vec<u8>>, PolicyError> {
+        self.uplink.ask(self.id, Asks::Hmac { secret: secret.clone(), data: data.to_vec() }).await.map(Some)
+    }
+
     async fn stored_credential(&self, _: &str, server: &str) -> Result<Option<Credential>, PolicyError> {
         self.uplink.ask(self.id, Asks::Stored { server: server.to_owned() }).await
     }

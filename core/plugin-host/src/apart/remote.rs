@@ -1,7 +1,8 @@
 //! A plugin that is loaded in the host process, as the ports of the model.
 
 use super::{
-    client::{ApartHost, ENDED, Flight, Running, Speaker},
+    asker::Speaker,
+    client::{ApartHost, ENDED, Flight, Running},
     wire::{Asks, Deadlines, Load, Loaded, Served, served},
 };
 use crate::{
@@ -131,7 +132,10 @@ impl Remote {
         let running = self.running().await.map_err(|why| self.unavailable(name, why))?;
         let began = Instant::now();
         let limit = self.deadlines.for_call(question.as_ref()) + GRACE;
-        let flight = running.call(self.load.plugin, question.map(Arc::new), self.section().await, self.speaker.clone());
+        let section = self.section().await;
+        let flight = running
+            .call(self.load.plugin, question.map(Arc::new), section, self.speaker.clone())
+            .map_err(|error| PortError::new(self.label.as_str(), name, error))?;
         let ended = || (End::Trapped, Err(self.unavailable(name, ENDED.to_owned())));
         let waited = tokio::select! {
             waited = tokio::time::timeout(limit, answer(&running, flight, lent)) => waited,

@@ -1,5 +1,5 @@
 //! What daemon and host process say to each other: JSON, one message a frame. Each call and each question of a call has a
-//! number, chosen by who asks.
+//! number, chosen by who asks. Where a secret would be, there is a mark that stands for it (`super::veil`).
 
 use crate::{
     counts::End,
@@ -11,6 +11,7 @@ use davit_model::{
     digest::Digest,
     error::{PolicyError, PortError},
     network::{PortRequest, SubnetId},
+    secret::Secret,
     services::{HttpRequest, LogLevel},
     state::{Planned, StateWrites},
 };
@@ -131,17 +132,49 @@ impl Deadlines {
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Asks {
     Config,
-    StateGet { key: String },
-    StateCommit { writes: StateWrites },
-    StateKeys { prefix: String },
-    Secret { name: String },
-    Stored { server: String },
-    Http { request: Box<HttpRequest> },
-    Subnet { wanted: Option<IpNet>, v6: bool },
-    Address { subnet: SubnetId, wanted: Option<IpAddr> },
-    Port { request: PortRequest },
-    Referrers { artifact_type: String },
-    Blob { digest: Digest },
+    StateGet {
+        key: String,
+    },
+    StateCommit {
+        writes: StateWrites,
+    },
+    StateKeys {
+        prefix: String,
+    },
+    Secret {
+        name: String,
+    },
+    /// Of the secret that a mark stands for, as the next.
+    Fingerprint {
+        secret: Secret,
+    },
+    Hmac {
+        secret: Secret,
+        data: Vec<u8>,
+    },
+    Stored {
+        server: String,
+    },
+    Http {
+        request: Box<HttpRequest>,
+    },
+    Subnet {
+        wanted: Option<IpNet>,
+        v6: bool,
+    },
+    Address {
+        subnet: SubnetId,
+        wanted: Option<IpAddr>,
+    },
+    Port {
+        request: PortRequest,
+    },
+    Referrers {
+        artifact_type: String,
+    },
+    Blob {
+        digest: Digest,
+    },
 }
 
 /// What the daemon answers: the value as the question wants it.

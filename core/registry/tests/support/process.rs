@@ -2,7 +2,7 @@
 
 use std::{
     fmt::Write as _,
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -37,7 +37,7 @@ impl RealRegistry {
         let folder = tempfile::tempdir().expect("a folder");
         // Another process may take the port between its choice and the registry's start: then the next one is tried.
         for _ in 0..5 {
-            let port = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("its number").port();
+            let port = davit_fixtures::process::free_port().expect("a port");
             let address = format!("127.0.0.1:{port}");
             let config = configuration(folder.path(), &address, login, tls);
             let log = std::fs::File::create(folder.path().join("log")).expect("a log");

@@ -49,6 +49,8 @@ wasmtime::component::bindgen!({
         "davit:host/state": async | trappable,
         "davit:host/secrets.named": async | trappable,
         "davit:host/secrets.stored": async | trappable,
+        "davit:host/secrets.[method]secret.fingerprint": async | trappable,
+        "davit:host/secrets.[method]secret.hmac-sha256": async | trappable,
         "davit:host/http.[method]request.send": async | trappable,
         "davit:network/host.[method]network-plan.subnet": async | trappable,
         "davit:network/host.[method]endpoint-plan.lease": async | trappable,

@@ -4,9 +4,13 @@
 use super::{
     bindings::davit::host::http,
     refusal::{Answer, Refusal},
-    secrets::{Bound, HeldCredential, HeldSecret},
+    secrets::{HeldCredential, HeldSecret},
 };
-use crate::{context::Context, origin::Origin};
+use crate::{
+    context::Context,
+    origin::Origin,
+    secret::{Bound, OPEN_HEADERS, OPEN_MEMBERS},
+};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use davit_model::{
     error::PolicyError,
@@ -35,10 +39,6 @@ const HOSTS_OWN: [&str; 8] = [
     "transfer-encoding",
     "upgrade",
 ];
-const OPEN_HEADERS: [&str; 5] = ["content-type", "content-length", "date", "retry-after", "www-authenticate"];
-const OPEN_MEMBERS: [&str; 8] =
-    ["error", "error_description", "code", "message", "scope", "token_type", "issued_at", "expires_at"];
-
 #[derive(Debug)]
 enum Body {
     None,
@@ -165,14 +165,7 @@ impl Context {
         let rights = self.rights();
         rights.http(&origin, challenge.as_deref())?;
         for bound in &secrets {
-            let may = match bound {
-                Bound::Granted => rights.http_by_name(&origin),
-                Bound::Challenge => challenge.as_deref().is_some_and(|c| origin.is_of_challenge(c)),
-                Bound::Origin(from) => *from == origin,
-            };
-            if !may {
-                return Err(PolicyError::Denied(format!("the secret is not for {origin}")).into());
-            }
+            rights.may_send(bound, &origin, challenge.as_deref())?;
         }
         let out = HttpRequest { allow_link_local: rights.link_local(), ..out };
         Ok((out, origin, !secrets.is_empty()))

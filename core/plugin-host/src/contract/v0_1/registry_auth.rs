@@ -3,7 +3,7 @@
 use super::{
     bindings::davit::registry_auth::host,
     refusal::{Answer, Refusal},
-    secrets::{Bound, HeldCredential, HeldSecret},
+    secrets::{HeldCredential, HeldSecret},
 };
 use crate::{
     context::{Context, Sink},
@@ -121,9 +121,7 @@ impl host::HostAnswer for Context {
     fn bearer(&mut self, answer: Resource<HeldAnswer>, token: Resource<HeldSecret>, seconds: u32) -> Answer<()> {
         self.enter()?;
         let held = self.table().get(&token)?.clone();
-        if matches!(held.bound(), Bound::Granted) {
-            self.rights().registry_by_name(self.challenge().map(Arc::as_ref))?;
-        }
+        self.rights().may_answer(held.bound(), self.challenge().map(Arc::as_ref))?;
         let token = held.value().clone();
         self.answer_with(&answer, auth::Answer::Bearer { token, valid: valid(seconds) })
     }

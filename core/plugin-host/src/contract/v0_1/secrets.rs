@@ -1,26 +1,18 @@
 //! `secrets`: handles to what a guest may use and never see. Each handle remembers where it may be sent.
 
 use super::{bindings::davit::host::secrets, refusal::Answer};
-use crate::{context::Context, hmac::hmac_sha256, origin::Origin};
+use crate::{
+    context::Context,
+    hmac::hmac_sha256,
+    origin::Origin,
+    secret::{Bound, fingerprint},
+};
 use davit_model::{
     auth::{Credential, CredentialKind},
     error::PolicyError,
     secret::Secret,
 };
-use sha2::{Digest, Sha256};
-use std::sync::LazyLock;
 use wasmtime::component::Resource;
-
-/// Where a secret may be sent.
-#[derive(Clone, Debug)]
-pub(crate) enum Bound {
-    /// A secret of the site: to the origins that are granted by name.
-    Granted,
-    /// A credential: to the registry of the challenge, and to the realm that it named.
-    Challenge,
-    /// Taken out of an answer: back to the origin that gave it.
-    Origin(Origin),
-}
 
 /// What is behind `secret`.
 #[derive(Clone, Debug)]
@@ -79,16 +71,6 @@ impl Context {
     }
 }
 
-/// A key of this process, so that fingerprints say nothing about the bytes.
-static FINGERPRINT_KEY: LazyLock<[u8; 32]> = LazyLock::new(|| {
-    use std::hash::{BuildHasher, RandomState};
-    let mut hash = Sha256::new();
-    for _ in 0..4 {
-        hash.update(RandomState::new().hash_one(std::process::id()).to_le_bytes());
-    }
-    hash.finalize().into()
-});
-
 impl secrets::Host for Context {
     async fn named(&mut self, name: String) -> Answer<Resource<HeldSecret>> {
         self.enter()?;
@@ -119,20 +101,23 @@ impl secrets::Host for Context {
 }
 
 impl secrets::HostSecret for Context {
-    fn fingerprint(&mut self, secret: Resource<HeldSecret>) -> wasmtime::Result<String> {
+    async fn fingerprint(&mut self, secret: Resource<HeldSecret>) -> wasmtime::Result<String> {
         self.enter()?;
         let value = self.table().get(&secret)?.value.clone();
-        let mac = hmac_sha256(FINGERPRINT_KEY.as_slice(), value.reveal().as_bytes());
-        Ok(mac.iter().take(8).map(|b| format!("{b:02x}")).collect())
+        let services = self.services().clone();
+        let kept = self.wait(services.fingerprint(&value)).await?;
+        Ok(kept.map_err(|e| wasmtime::Error::msg(e.to_string()))?.unwrap_or_else(|| fingerprint(&value)))
     }
 
-    fn hmac_sha256(&mut self, secret: Resource<HeldSecret>, data: Vec<u8>) -> Answer<Vec<u8>> {
+    async fn hmac_sha256(&mut self, secret: Resource<HeldSecret>, data: Vec<u8>) -> Answer<Vec<u8>> {
         self.enter()?;
-        let held = self.table().get(&secret)?;
+        let held = self.table().get(&secret)?.clone();
         if !matches!(held.bound, Bound::Granted) {
             return Err(PolicyError::Denied("only a secret that the site names may sign".to_owned()).into());
         }
-        Ok(hmac_sha256(held.value.reveal().as_bytes(), &data).to_vec())
+        let services = self.services().clone();
+        let kept = self.wait(services.hmac_sha256(&held.value, &data)).await??;
+        Ok(kept.unwrap_or_else(|| hmac_sha256(held.value.reveal().as_bytes(), &data).to_vec()))
     }
 
     fn drop(&mut self, secret: Resource<HeldSecret>) -> wasmtime::Result<()> {
