@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result, ensure};
 use davit_e2e::{Done, memory_holds, plugin_host, run};
 use davit_fixtures::{
-    daemon::Daemon,
+    daemon::{Daemon, programs},
     disk::SmallDisk,
     image::{self, Config, Image},
     process::{run as quietly, until},
@@ -250,6 +250,8 @@ fn a_regulated_site_runs_what_is_signed_pinned_and_within_its_limits() -> Result
     signer.sign(dir.path(), &signed, &digest)?;
     pushed(&registry, &image::make(&dir.path().join("other"), &Config::default())?, "unsigned")?;
 
+    offer_a_plugin(&registry)?;
+
     let network = Network::new()?;
     let sink = Sink::start()?;
     let token = dir.path().join("site-token");
@@ -274,6 +276,9 @@ fn a_regulated_site_runs_what_is_signed_pinned_and_within_its_limits() -> Result
     ensure!(tagged.code == 125 && tagged.stderr.contains("must be pinned by a digest"), "{tagged:?}");
     let refused = davit(&daemon, &["pull", "-q", &unsigned])?;
     ensure!(refused.code == 1 && refused.stderr.contains("plugin signatures@"), "{refused:?}");
+    // What holds for images holds for policy itself.
+    let policy = davit(&daemon, &["plugin", "install", "-y", &format!("{host}/team/policy:1")])?;
+    ensure!(policy.code == 1 && policy.stderr.contains("plugin signatures@"), "{policy:?}");
     let elsewhere = davit(&daemon, &["pull", "-q", "docker.io/library/busybox"])?;
     ensure!(elsewhere.code == 1, "{elsewhere:?}");
 
@@ -308,6 +313,14 @@ fn a_regulated_site_runs_what_is_signed_pinned_and_within_its_limits() -> Result
     sink.whole()?;
     daemon.finish()?;
     disk.unmount()
+}
+
+/// Puts a plugin into the registry, unsigned, as its author would from his laptop.
+fn offer_a_plugin(registry: &Registry) -> Result<()> {
+    let author = Daemon::with_site(Some(&site("laptop.toml")?))?;
+    let plugin = programs().join("plugins/image-policy.wasm").display().to_string();
+    davit(&author, &["plugin", "push", &plugin, &format!("{}/team/policy:1", registry.host)])?.success()?;
+    author.finish()
 }
 
 /// A registry that takes tokens alone; the workload's identity is worth the right to pull.

@@ -19,8 +19,11 @@ use std::{
     fs,
     path::Path,
     process::{Command, ExitStatus},
-    time::Duration,
+    time::{Duration, Instant},
 };
+
+/// How long processes that were killed may take to end.
+const A_MOMENT: Duration = Duration::from_secs(15);
 
 /// What is run as the first process in there.
 #[derive(Debug, clap::Args)]
@@ -49,11 +52,7 @@ pub(crate) fn run(words: &[OsString], work: tempfile::TempDir) -> Result<()> {
         .args(words)
         .env("TMPDIR", work.path());
     let ended = until_end(&mut inside, &told)?;
-    let tags = tags(work.path());
-    for tag in &tags {
-        leftovers::groups(tag)?;
-    }
-    let left: Vec<String> = tags.iter().flat_map(|tag| leftovers::of(tag, work.path())).collect();
+    let left = left(work.path());
     let place = work.path().display().to_string();
     work.close().with_context(|| format!("cannot remove {place}"))?;
     if !left.is_empty() {
@@ -63,6 +62,21 @@ pub(crate) fn run(words: &[OsString], work: tempfile::TempDir) -> Result<()> {
         None => bail!("ended by a signal; everything is removed"),
         Some(status) if status.success() => Ok(()),
         Some(_) => bail!("it did not succeed; what failed is said above"),
+    }
+}
+
+/// What is left of the daemons that ran in `work`. Where their first process was killed the kernel ends the others after
+/// it, which takes a moment.
+fn left(work: &Path) -> Vec<String> {
+    let tags = tags(work);
+    let until = Instant::now() + A_MOMENT;
+    loop {
+        let groups = tags.iter().filter_map(|tag| leftovers::groups(tag).err()).map(|e| format!("{e:#}"));
+        let left: Vec<String> = groups.chain(tags.iter().flat_map(|tag| leftovers::of(tag, work))).collect();
+        if left.is_empty() || Instant::now() > until {
+            return left;
+        }
+        std::thread::sleep(Duration::from_millis(50));
     }
 }
 

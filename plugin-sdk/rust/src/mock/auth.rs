@@ -2,7 +2,7 @@
 
 use super::{
     origin,
-    secrets::{Credential, Secret},
+    secrets::{Bound, Credential, Secret},
     site::{around, right},
     types::{Error, Unavailability},
 };
@@ -165,8 +165,11 @@ impl Answer {
     /// `Authorization: Bearer`.
     ///
     /// # Errors
-    /// None, here.
+    /// `denied` for a secret of the site where the registry is not granted by name.
     pub fn bearer(&self, token: &Secret, seconds: u32) -> Result<(), Error> {
+        if *token.bound() == Bound::Granted {
+            right("http", "a secret of the site for the registry")?;
+        }
         self.token(token.value(), seconds)
     }
 
