@@ -229,6 +229,14 @@ fn a_plugin_travels_through_a_registry() -> Result<()> {
     let pulled = site.davit(&["plugin", "pull", "-q", "-o", show(&copy), &name])?.success()?;
     assert!(pulled.out().starts_with("sha256:"), "{pulled:?}");
     assert_eq!(fs::read(&copy)?, fs::read(&house)?, "byte for byte");
+    // As others read it: the layout that is agreed on, and the name of a file, without which `oras pull` writes none.
+    let mut inspect = Command::new("skopeo");
+    inspect.args(["inspect", "--raw", "--tls-verify=false", &format!("docker://{name}")]);
+    let manifest: serde_json::Value = serde_json::from_str(&run(inspect, None)?.success()?.stdout)?;
+    let at = |pointer: &str| manifest.pointer(pointer).and_then(serde_json::Value::as_str).unwrap_or_default();
+    assert_eq!(at("/config/mediaType"), "application/vnd.wasm.config.v0+json");
+    assert_eq!(at("/layers/0/mediaType"), "application/wasm");
+    assert_eq!(at("/layers/0/annotations/org.opencontainers.image.title"), "house.wasm");
 
     refused(&site.davit(&["pull", &name])?, &["is a plugin, not an image", "davit plugin install"])?;
     refused(&site.davit(&["plugin", "install", "-y", "IMAGE"])?, &["is no plugin"])?;

@@ -31,11 +31,14 @@ pub(super) fn make(component: &Digest, size: u64, inspected: &Inspected) -> Resu
     let config = serde_json::to_vec(&config).map_err(failed)?;
     let of_config = Document::new(CONFIG, config.clone());
     let descriptor = |media_type: &str, digest: &Digest, size: u64| json!({ "mediaType": media_type, "digest": digest, "size": size });
+    let mut layer = descriptor(LAYER, component, size);
+    // `oras pull` writes layers to files of this name, and leaves out those that have none.
+    layer["annotations"] = json!({ "org.opencontainers.image.title": format!("{}.wasm", inspected.name) });
     let manifest = json!({
         "schemaVersion": 2,
         "mediaType": MANIFEST,
         "config": descriptor(CONFIG, &of_config.digest, config.len() as u64),
-        "layers": [descriptor(LAYER, component, size)],
+        "layers": [layer],
         "annotations": {
             "org.opencontainers.image.title": inspected.name,
             "org.opencontainers.image.version": inspected.version,
