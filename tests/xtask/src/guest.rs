@@ -1,11 +1,11 @@
-//! `cargo xtask test-v2`: the runtime's tests, and the store's of quotas, on a machine with nothing but cgroup v2 and
-//! Debian's own 6.1 kernel.
+//! `cargo xtask test-v2`: the runtime's tests, and those of quotas, on a machine with nothing but cgroup v2 and Debian's own
+//! 6.1 kernel.
 //!
 //! A guest under qemu, without hardware support: the kernel is unpacked from Debian's package (never installed) and kept
 //! in the target folder; the root is memory, with busybox, the compiled test binaries at the paths that they have here,
 //! and the libraries that they want. The guest runs them and says on its serial line how each ended.
 
-use crate::{command, workspace};
+use crate::{build, command, workspace};
 use anyhow::{Context as _, Result, bail};
 use std::{
     collections::BTreeSet,
@@ -27,14 +27,30 @@ const WHOLE: Duration = Duration::from_secs(400);
 const IMAGES: &str = "images";
 
 /// Modules that the tests need, each after what it needs itself. One that is built into the kernel has no file.
-const MODULES: [&str; 11] =
-    ["llc", "stp", "bridge", "veth", "overlay", "libcrc32c", "loop", "erofs", "quota_tree", "quota_v2", "xfs"];
+const MODULES: [&str; 13] = [
+    "llc",
+    "stp",
+    "bridge",
+    "veth",
+    "overlay",
+    "libcrc32c",
+    "loop",
+    "erofs",
+    "quota_tree",
+    "quota_v2",
+    "xfs",
+    "nfnetlink",
+    "nf_tables",
+];
 
 /// Programs of this machine that the tests start there.
 const PROGRAMS: [&str; 3] = ["/usr/bin/mkfs.erofs", "/usr/sbin/mkfs.ext4", "/usr/sbin/mkfs.xfs"];
 
 /// The store's tests that only such a kernel can pass.
 const OF_THE_STORE: &str = "quota_tests";
+
+/// The whole engine's, likewise; it starts the programs that were copied for the tests.
+const OF_THE_ENGINE: &str = "root_size";
 
 /// What is run.
 #[derive(Debug, Default, clap::Args)]
@@ -52,7 +68,11 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let kernel = Kernel::unpacked(&place)?;
     let mut binaries = test_binaries()?;
     if options.brief {
-        binaries.tests.retain(|(binary, own)| own.is_empty() && !is_of(binary, IMAGES));
+        binaries
+            .tests
+            .retain(|(binary, own)| own.is_empty() && ![IMAGES, OF_THE_ENGINE].iter().any(|n| is_of(binary, n)));
+    } else {
+        binaries.programs.extend(engine()?);
     }
     let memory = packed(&place, &kernel, &binaries, options.filter.as_deref().unwrap_or_default())?;
     let limit = if options.brief { LIMIT } else { WHOLE };
@@ -144,7 +164,11 @@ fn test_binaries() -> Result<Binaries> {
         let Some(path) = message.get("executable").and_then(|p| p.as_str()) else { continue };
         let manifest = message.get("manifest_path").and_then(|p| p.as_str()).unwrap_or_default();
         let test = message.pointer("/profile/test").and_then(serde_json::Value::as_bool).unwrap_or(false);
-        match (manifest.rsplit_once("/core/").map(|(_, own)| own), test) {
+        let own = manifest.rsplit_once("/core/").or_else(|| manifest.rsplit_once("/tests/"));
+        match (own.map(|(_, own)| own), test) {
+            (Some("e2e/Cargo.toml"), true) if is_of(Path::new(path), OF_THE_ENGINE) => {
+                binaries.tests.push((path.into(), ""));
+            }
             (Some("runtime/Cargo.toml"), true) => binaries.tests.push((path.into(), "")),
             (Some("runtime/Cargo.toml"), false) => binaries.programs.push(path.into()),
             (Some("store/Cargo.toml"), true) => binaries.tests.push((path.into(), OF_THE_STORE)),
@@ -152,6 +176,14 @@ fn test_binaries() -> Result<Binaries> {
         }
     }
     Ok(binaries)
+}
+
+/// The programs, with the components that they find beside them.
+fn engine() -> Result<Vec<PathBuf>> {
+    let programs = build::tested()?;
+    let plugins = ["overlay", "docker-config", "none"].map(|name| format!("plugins/{name}.wasm"));
+    let names = ["davit", "davitd", "davit-runtime"].map(str::to_owned).into_iter().chain(plugins);
+    Ok(names.map(|name| programs.join(name)).collect())
 }
 
 /// The guest's memory image.
@@ -192,7 +224,9 @@ fn packed(place: &Path, kernel: &Kernel, binaries: &Binaries, filter: &str) -> R
     };
     let tests: String = binaries.tests.iter().map(line).collect();
     script(&root.join("init"), include_str!("guest/init.sh"))?;
-    script(&root.join("tests.sh"), &include_str!("guest/tests.sh").replace("@TESTS@\n", &tests))?;
+    let programs = quoted(&workspace::target_dir()?.join("tested").display().to_string());
+    let text = include_str!("guest/tests.sh").replace("@TESTS@\n", &tests).replace("@PROGRAMS@", &programs);
+    script(&root.join("tests.sh"), &text)?;
 
     let image = place.join("root.cpio");
     let mut pack = Command::new("sh");

@@ -2,6 +2,7 @@
 # Runs the test binaries one after the other and says how each ended. No hierarchy but cgroup v2 is mounted.
 /bin/busybox --install -s /bin
 export PATH=/bin:/usr/bin:/usr/sbin HOME=/ TMPDIR=/tmp RUST_BACKTRACE=0 RUST_TEST_THREADS=2
+export DAVIT_BIN_DIR=@PROGRAMS@
 mkdir -p /dev /proc /sys /tmp /run
 mount -t devtmpfs devtmpfs /dev
 exec > /dev/ttyS0 2>&1 < /dev/null

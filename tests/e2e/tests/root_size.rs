@@ -1,0 +1,65 @@
+//! What a container may write is limited where the site says so and the file system has project quotas. This machine's
+//! kernel may have none: `cargo xtask test-v2` runs this on one that does.
+#![allow(clippy::print_stdout, reason = "what a test skips is said to whoever runs it")]
+
+use anyhow::{Context as _, Result, ensure};
+use davit_e2e::{Done, run};
+use davit_fixtures::{daemon::Daemon, disk::SmallDisk};
+use std::{fs, path::Path};
+
+const SITE: &str = r#"[storage]
+driver = "overlay"
+[[auth]]
+pattern = "*"
+plugin = "docker-config"
+[network]
+default = "none"
+drivers = ["none"]
+[plugins.overlay.config]
+size = "8MiB"
+"#;
+
+fn davit(daemon: &Daemon, args: &[&str]) -> Result<Done> {
+    let mut command = daemon.davit();
+    command.args(args);
+    run(command, None)
+}
+
+/// An image of busybox, made without a registry.
+fn image(daemon: &Daemon, dir: &Path) -> Result<()> {
+    let busybox = ["/bin/busybox", "/usr/bin/busybox"].iter().map(Path::new).find(|path| path.exists());
+    fs::copy(busybox.context("busybox is not there: apt-get install busybox-static")?, dir.join("busybox"))?;
+    fs::write(dir.join("Dockerfile"), "FROM scratch\nCOPY --chmod=755 busybox /bin/\n")?;
+    let folder = dir.to_str().context("a path in UTF-8")?;
+    davit(daemon, &["build", "-q", "-t", "limited:1", folder])?.success().map(drop)
+}
+
+/// Writes so many mebibytes in a new container.
+fn writes(daemon: &Daemon, mebibytes: u32) -> Result<Done> {
+    let script = format!("/bin/busybox dd if=/dev/zero of=/data bs=1M count={mebibytes} && /bin/busybox sync");
+    davit(daemon, &["run", "--name", "writes", "limited:1", "/bin/busybox", "sh", "-c", &script])
+}
+
+#[test]
+fn a_container_writes_up_to_its_size_and_gives_it_back() -> Result<()> {
+    let dir = tempfile::Builder::new().prefix("davit-e2e-").tempdir()?;
+    let Some(disk) = SmallDisk::mount_with_quotas(dir.path(), 256 << 20)? else {
+        println!("skipped: this kernel mounts no ext4 with project quotas");
+        return Ok(());
+    };
+    let daemon = Daemon::beneath_with_site(disk.path(), SITE)?;
+    let context = dir.path().join("context");
+    fs::create_dir(&context)?;
+    image(&daemon, &context)?;
+    // More than once: what a container wrote is given back when it is removed.
+    for _ in 0..3 {
+        let beyond = writes(&daemon, 12)?;
+        let full = ["No space left on device", "Disk quota exceeded"].iter().any(|said| beyond.stderr.contains(said));
+        ensure!(beyond.code != 0 && full, "{beyond:?}");
+        davit(&daemon, &["rm", "writes"])?.success()?;
+        writes(&daemon, 6)?.success()?;
+        davit(&daemon, &["rm", "writes"])?.success()?;
+    }
+    daemon.finish()?;
+    disk.unmount()
+}
