@@ -96,7 +96,8 @@ impl Engine {
             let (mounts, said) = self.resolve_mounts(&id, &spec, &defaults).await?;
             self.unpack_for(&driver, &image.record).await?;
             let root =
-                self.inner.store.prepare_root(&driver, &id, &image.record.diff_ids).await.map_err(store_error)?;
+                self.inner.store.prepare_root(&driver, &id, &image.record.diff_ids, &spec.storage_settings).await;
+            let root = root.map_err(store_error)?;
             self.fill_volumes(&id, &mounts).await?;
             let labels = merged(defaults.labels.clone().unwrap_or_default(), &spec.labels);
             let exposed: BTreeSet<String> = defaults

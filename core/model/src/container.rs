@@ -89,6 +89,9 @@ pub struct ContainerSpec {
     pub shm_size: Option<u64>,
     /// The storage driver, where it is not the site's default.
     pub storage_driver: Option<String>,
+    /// What is wanted of its storage, by the driver's own names: `size`.
+    #[serde(default)]
+    pub storage_settings: BTreeMap<String, String>,
     /// Namespaces shared with the host: `pid`, `ipc`, `uts`.
     pub host_namespaces: Vec<String>,
     /// Devices of the host.

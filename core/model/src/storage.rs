@@ -5,7 +5,11 @@
 use crate::{error::PortError, id::ContainerId, state::Planned};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeSet, fmt, str::FromStr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    str::FromStr,
+};
 
 /// One path component beneath the driver's own area: `[A-Za-z0-9][A-Za-z0-9_.-]{0,199}`. Never `.`, `..` or a path.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -229,8 +233,14 @@ pub trait StorageDriver: Send + Sync + fmt::Debug {
     async fn prepare_layer(&self, chain: &LayerChain) -> Result<Planned<LayerPlan>, PortError>;
     /// How the last layer of `chain`, unpacked, is made final.
     async fn commit_layer(&self, chain: &LayerChain) -> Result<Planned<CommitPlan>, PortError>;
-    /// What the root of container `id` is made of; `top` is none for an empty image.
-    async fn prepare_root(&self, id: &ContainerId, top: Option<&LayerChain>) -> Result<Planned<RootPlan>, PortError>;
+    /// What the root of container `id` is made of; `top` is none for an empty image. `settings` are the caller's wishes:
+    /// `unsupported` where the driver does not know one of them.
+    async fn prepare_root(
+        &self,
+        id: &ContainerId,
+        top: Option<&LayerChain>,
+        settings: &BTreeMap<String, String>,
+    ) -> Result<Planned<RootPlan>, PortError>;
     /// How the changes of container `id` become the last layer of `chain`, without a copy.
     async fn promote(&self, id: &ContainerId, chain: &LayerChain) -> Result<Planned<CommitPlan>, PortError>;
     /// How the last layer of `chain` is removed.

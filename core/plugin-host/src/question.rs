@@ -13,6 +13,7 @@ use davit_model::{
     storage::{CommitPlan, Facts, LayerChain, LayerPlan, Place, RootPlan, StorageStep},
 };
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// A call, `{"kind": "storage", "call": "prepare-layer", "chain": […]}`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -54,6 +55,9 @@ pub enum StorageCall {
         /// The image's layers; none for an empty image.
         #[serde(default)]
         top: Option<LayerChain>,
+        /// What the caller wants of it.
+        #[serde(default)]
+        settings: BTreeMap<String, String>,
     },
     /// How a container's changes become a layer.
     Promote {
@@ -270,8 +274,8 @@ impl StorageCall {
             Self::Probe { facts } => to.probe(facts).await.map(|()| Reply::Done.into())?,
             Self::PrepareLayer { chain } => planned(Reply::Layer, to.prepare_layer(chain).await?),
             Self::CommitLayer { chain } => planned(Reply::Commit, to.commit_layer(chain).await?),
-            Self::PrepareRoot { container, top } => {
-                planned(Reply::Root, to.prepare_root(container, top.as_ref()).await?)
+            Self::PrepareRoot { container, top, settings } => {
+                planned(Reply::Root, to.prepare_root(container, top.as_ref(), settings).await?)
             }
             Self::Promote { container, chain } => planned(Reply::Commit, to.promote(container, chain).await?),
             Self::RemoveLayer { chain } => planned(Reply::Steps, to.remove_layer(chain).await?),

@@ -16,7 +16,10 @@ use davit_model::{
     storage::{Place, RootMount, RootPlan, StorageDriver, StorageStep},
 };
 use rusqlite::{Connection, OptionalExtension, params};
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 /// A root that is ready to be mounted.
 #[derive(Clone, Debug)]
@@ -72,11 +75,13 @@ impl Store {
         driver: &Arc<dyn StorageDriver>,
         container: &ContainerId,
         diff_ids: &[Digest],
+        settings: &BTreeMap<String, String>,
     ) -> Result<RootPlan> {
         let (store, driver, container) = (self.clone(), driver.clone(), container.clone());
+        let settings = settings.clone();
         let chain = chain_ids(diff_ids);
         // A task of its own: where the caller goes away, the root is still made whole.
-        let work = async move { store.prepare_root_whole(&driver, &container, chain).await };
+        let work = async move { store.prepare_root_whole(&driver, &container, chain, &settings).await };
         tokio::spawn(work).await.map_err(StoreError::join)?
     }
 
@@ -85,6 +90,7 @@ impl Store {
         driver: &Arc<dyn StorageDriver>,
         container: &ContainerId,
         chain: Vec<Digest>,
+        settings: &BTreeMap<String, String>,
     ) -> Result<RootPlan> {
         let lock = self.lock(&owner(container));
         let _held = lock.lock().await;
@@ -93,7 +99,7 @@ impl Store {
         }
         // Until the record names the layers, a lease keeps them.
         let lease = self.lease("prepare root").await?;
-        let root = self.prepare_root_leased(driver, container, chain, &lease).await;
+        let root = self.prepare_root_leased(driver, container, chain, settings, &lease).await;
         lease.release().await?;
         root
     }
@@ -103,6 +109,7 @@ impl Store {
         driver: &Arc<dyn StorageDriver>,
         container: &ContainerId,
         chain: Vec<Digest>,
+        settings: &BTreeMap<String, String>,
         lease: &Lease,
     ) -> Result<RootPlan> {
         for id in &chain {
@@ -116,7 +123,7 @@ impl Store {
             return Err(StoreError::NotFound { kind: "layer", name: missing.chain_id.clone() });
         }
         let top = (!layers.0.is_empty()).then_some(&layers);
-        let Planned { plan, state } = driver.prepare_root(container, top).await?;
+        let Planned { plan, state } = driver.prepare_root(container, top, settings).await?;
         let text = |e: serde_json::Error| StoreError::Record { object: owner(container), why: e.to_string() };
         let (chain, json) = (serde_json::to_string(&chain).map_err(text)?, serde_json::to_string(&plan).map_err(text)?);
         let task = Task::begin(self, &area, owner(container), plan.steps.clone(), state).await?;

@@ -10,9 +10,41 @@ pub fn bytes(text: &str) -> Option<u64> {
         .flatten()
 }
 
+/// The bytes that somebody at a command line means: `5g`, `512M`, `10GB` and `10GiB` are all binary, as docker reads them.
+pub fn asked(text: &str) -> Option<u64> {
+    let lower = text.trim().to_ascii_lowercase();
+    let lower = lower.strip_suffix("ib").or_else(|| lower.strip_suffix('b')).unwrap_or(&lower);
+    let (number, shift) = match lower.strip_suffix(['k', 'm', 'g', 't']) {
+        Some(number) if lower.ends_with('k') => (number, 10),
+        Some(number) if lower.ends_with('m') => (number, 20),
+        Some(number) if lower.ends_with('g') => (number, 30),
+        Some(number) => (number, 40),
+        None => (lower, 0),
+    };
+    number.trim_end().parse::<u64>().ok()?.checked_mul(1 << shift)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::bytes;
+    use super::{asked, bytes};
+
+    #[test]
+    fn a_size_at_a_command_line_is_read_as_docker_reads_it() {
+        for (text, wanted) in [
+            ("5g", Some(5 << 30)),
+            ("512M", Some(512 << 20)),
+            ("10GB", Some(10 << 30)),
+            ("10 GiB", Some(10 << 30)),
+            ("4096", Some(4096)),
+            ("4096b", Some(4096)),
+            ("99999999999t", None),
+            ("-1", None),
+            ("g", None),
+            ("", None),
+        ] {
+            assert_eq!(asked(text), wanted, "{text:?}");
+        }
+    }
 
     #[test]
     fn a_size_has_a_binary_unit_or_is_bytes() {

@@ -5,10 +5,13 @@
 //! container's changes and overlayfs's scratch folder.
 //!
 //!     [plugins.overlay.config]
-//!     size = "10GiB"                # how much a container may change; none: no limit
+//!     size = "10GiB"                # the most that a container may change; none: no limit
+//!
+//! A container may want less: `--storage-opt size=5G`.
 
 use davit_plugin_sdk::{
     host::config,
+    size,
     storage::{Error, Facts, Layer, Result, Root, Steps, StorageDriver, Unpack},
 };
 
@@ -47,21 +50,26 @@ fn places(top: &Layer) -> Result<Vec<String>> {
     Ok(places)
 }
 
-/// A size such as `10GiB` in bytes.
-fn bytes(text: &str) -> Option<u64> {
-    let units = [("KiB", 1u64 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30), ("TiB", 1 << 40), ("", 1)];
-    let parse = |(unit, factor)| {
-        text.strip_suffix(unit)?.trim_end().parse::<u64>().ok()?.checked_mul(factor).filter(|b| *b > 0)
-    };
-    units.into_iter().find_map(parse)
-}
-
 /// What the site lets each container change, in bytes.
 fn size() -> Result<Option<u64>> {
     // A text, or a number as JSON.
     let Some(size) = config::get("size")? else { return Ok(None) };
     let wrong = || Error::Invalid(format!("the plugin's configuration: size {size:?} is not one such as 10GiB"));
-    bytes(size.trim()).map(Some).ok_or_else(wrong)
+    size::bytes(size.trim()).filter(|bytes| *bytes > 0).map(Some).ok_or_else(wrong)
+}
+
+/// What this container may change: what its creator wants, where the site allows that much.
+fn size_of(root: &Root) -> Result<Option<u64>> {
+    let most = size()?;
+    let Some(text) = root.setting("size") else { return Ok(most) };
+    let wanted = size::asked(&text).filter(|bytes| *bytes > 0);
+    let wanted = wanted.ok_or_else(|| Error::Invalid(format!("size {text:?} is not one such as 10G")))?;
+    match most {
+        Some(most) if wanted > most => {
+            Err(Error::Denied(format!("size {text} is more than the {most} bytes that the site gives a container")))
+        }
+        _ => Ok(Some(wanted)),
+    }
 }
 
 impl StorageDriver for Overlay {
@@ -97,7 +105,7 @@ impl StorageDriver for Overlay {
     fn prepare_root(id: &str, top: Option<&Layer>, steps: &Steps, root: &Root) -> Result<()> {
         let upper = upper(id);
         steps.make_dir(&upper)?;
-        let size = size()?;
+        let size = size_of(root)?;
         if let Some(bytes) = size {
             steps.quota(&upper, bytes)?;
         }

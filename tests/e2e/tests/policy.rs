@@ -291,6 +291,9 @@ fn two_storage_drivers_serve_side_by_side() -> Result<()> {
         let mounts = ["exec", name, "sh", "-c", "cat /www/index.html; mount | grep -c 'on / type overlay'"];
         assert_eq!(world.davit(&mounts)?.out(), format!("hello from davit\n{overlays}"), "{name}");
     }
+    // A wish that a driver does not know is refused, not forgotten.
+    let sized = ["run", "--storage-driver", "vfs", "--storage-opt", "size=1g", "IMAGE", "true"];
+    assert_refused(&world.davit(&sized)?, 125, &["plugin vfs@", "knows no setting \"size\""]);
     world.daemon.finish()
 }
 

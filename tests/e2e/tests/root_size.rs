@@ -34,10 +34,18 @@ fn image(daemon: &Daemon, dir: &Path) -> Result<()> {
     davit(daemon, &["build", "-q", "-t", "limited:1", folder])?.success().map(drop)
 }
 
-/// Writes so many mebibytes in a new container.
-fn writes(daemon: &Daemon, mebibytes: u32) -> Result<Done> {
+/// Writes so many mebibytes in a new container, made with these flags.
+fn writes(daemon: &Daemon, mebibytes: u32, flags: &[&str]) -> Result<Done> {
     let script = format!("/bin/busybox dd if=/dev/zero of=/data bs=1M count={mebibytes} && /bin/busybox sync");
-    davit(daemon, &["run", "--name", "writes", "limited:1", "/bin/busybox", "sh", "-c", &script])
+    let words = ["limited:1", "/bin/busybox", "sh", "-c", &script];
+    davit(daemon, &[&["run", "--name", "writes"], flags, &words].concat())
+}
+
+/// That it came to its limit; the container is removed.
+fn is_full(daemon: &Daemon, done: &Done) -> Result<()> {
+    let said = ["No space left on device", "Disk quota exceeded"].iter().any(|said| done.stderr.contains(said));
+    ensure!(done.code != 0 && said, "{done:?}");
+    davit(daemon, &["rm", "writes"])?.success().map(drop)
 }
 
 #[test]
@@ -52,14 +60,15 @@ fn a_container_writes_up_to_its_size_and_gives_it_back() -> Result<()> {
     fs::create_dir(&context)?;
     image(&daemon, &context)?;
     // More than once: what a container wrote is given back when it is removed.
-    for _ in 0..3 {
-        let beyond = writes(&daemon, 12)?;
-        let full = ["No space left on device", "Disk quota exceeded"].iter().any(|said| beyond.stderr.contains(said));
-        ensure!(beyond.code != 0 && full, "{beyond:?}");
-        davit(&daemon, &["rm", "writes"])?.success()?;
-        writes(&daemon, 6)?.success()?;
+    for _ in 0..2 {
+        is_full(&daemon, &writes(&daemon, 12, &[])?)?;
+        writes(&daemon, 6, &[])?.success()?;
         davit(&daemon, &["rm", "writes"])?.success()?;
     }
+    // Who makes a container may want less for it, and no more than the site gives.
+    is_full(&daemon, &writes(&daemon, 6, &["--storage-opt", "size=4m"])?)?;
+    let more = writes(&daemon, 6, &["--storage-opt", "size=1g"])?;
+    ensure!(more.code == 125 && more.stderr.contains("the site gives a container"), "{more:?}");
     daemon.finish()?;
     disk.unmount()
 }

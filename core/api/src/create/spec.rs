@@ -74,7 +74,8 @@ fn entrypoint(body: &CreateBody) -> Option<Vec<String>> {
 
 fn fill_host(spec: &mut ContainerSpec, host: &HostConfig, warnings: &mut Vec<String>) -> Result<(), ApiError> {
     leftover::check("HostConfig.", &host.rest, warnings)?;
-    spec.storage_driver = storage_driver(host)?;
+    spec.storage_settings = host.storage_opt.clone().unwrap_or_default().into_iter().collect();
+    spec.storage_driver = spec.storage_settings.remove(davit_api_types::STORAGE_DRIVER_OPTION);
     check_words(host, warnings)?;
     for bind in host.binds.iter().flatten() {
         spec.mounts.push(mounts::bind(bind)?);
@@ -157,16 +158,6 @@ fn check_words(host: &HostConfig, warnings: &mut Vec<String>) -> Result<(), ApiE
         }
     }
     Ok(())
-}
-
-/// The storage driver is the one option that there is.
-fn storage_driver(host: &HostConfig) -> Result<Option<String>, ApiError> {
-    let mut options = host.storage_opt.clone().unwrap_or_default();
-    let driver = options.remove(davit_api_types::STORAGE_DRIVER_OPTION);
-    match options.keys().next() {
-        Some(other) => Err(leftover::refused(&format!("HostConfig.StorageOpt {other:?}"))),
-        None => Ok(driver),
-    }
 }
 
 fn restart(spec: &mut ContainerSpec, host: &HostConfig) -> Result<(), ApiError> {

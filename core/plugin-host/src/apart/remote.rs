@@ -23,6 +23,7 @@ use davit_model::{
 };
 use serde_json::value::RawValue;
 use std::{
+    collections::BTreeMap,
     fmt,
     sync::Arc,
     time::{Duration, Instant},
@@ -300,8 +301,14 @@ impl StorageDriver for Remote {
         planned!(self, question, Lent::Nothing, Commit)
     }
 
-    async fn prepare_root(&self, id: &ContainerId, top: Option<&LayerChain>) -> Result<Planned<RootPlan>, PortError> {
-        let call = StorageCall::PrepareRoot { container: id.clone(), top: top.cloned() };
+    async fn prepare_root(
+        &self,
+        id: &ContainerId,
+        top: Option<&LayerChain>,
+        settings: &BTreeMap<String, String>,
+    ) -> Result<Planned<RootPlan>, PortError> {
+        let (container, top, settings) = (id.clone(), top.cloned(), settings.clone());
+        let call = StorageCall::PrepareRoot { container, top, settings };
         planned!(self, Question::Storage(call), Lent::Nothing, Root)
     }
 

@@ -9,7 +9,7 @@ use davit_model::{
     id::ContainerId,
     storage::{CommitPlan, Facts, LayerChain, LayerPlan, LayerRef, Place, RootPlan},
 };
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The longest chain: what overlay mounts of today's kernels take with room to spare.
 const LONGEST: usize = 127;
@@ -106,7 +106,10 @@ async fn prepare(session: &mut Session<'_>, chain: LayerChain) -> Result<LayerPl
 async fn root(session: &mut Session<'_>, area: &mut Imagined) -> Result<(ContainerId, RootPlan, BTreeSet<Place>), Why> {
     let container = container(&mut session.chance)?;
     let top = (!area.chain.is_empty()).then(|| area.chain());
-    let plan = match session.answer(&ask(StorageCall::PrepareRoot { container: container.clone(), top })).await? {
+    let plan = match session
+        .answer(&ask(StorageCall::PrepareRoot { container: container.clone(), top, settings: BTreeMap::new() }))
+        .await?
+    {
         Reply::Root(plan) => plan,
         other => return Err(unexpected(&other)),
     };
@@ -173,7 +176,7 @@ async fn impossible(session: &mut Session<'_>) -> Found {
     for call in [
         StorageCall::PrepareLayer { chain: chain.clone() },
         StorageCall::CommitLayer { chain: chain.clone() },
-        StorageCall::PrepareRoot { container: container.clone(), top: Some(chain.clone()) },
+        StorageCall::PrepareRoot { container: container.clone(), top: Some(chain.clone()), settings: BTreeMap::new() },
         StorageCall::Promote { container, chain: chain.clone() },
         StorageCall::RemoveLayer { chain },
     ] {
@@ -205,5 +208,5 @@ async fn bare(session: &mut Session<'_>) -> Found {
     let container = container(&mut session.chance)?;
     session.ask_bare(&ask(StorageCall::Probe { facts: facts(true) })).await?;
     session.ask_bare(&ask(StorageCall::PrepareLayer { chain })).await?;
-    session.ask_bare(&ask(StorageCall::PrepareRoot { container, top: None })).await
+    session.ask_bare(&ask(StorageCall::PrepareRoot { container, top: None, settings: BTreeMap::new() })).await
 }

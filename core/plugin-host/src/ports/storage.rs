@@ -16,7 +16,7 @@ use davit_model::{
     state::Planned,
     storage::{CommitPlan, Facts, LayerChain, LayerPlan, Place, RootPlan, StorageDriver, StorageStep},
 };
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 use wasmtime::{Store, component::Resource};
 
 /// A storage driver in a component.
@@ -120,12 +120,17 @@ impl StorageDriver for StoragePort {
         Ok(said.with(CommitPlan { steps: steps.take(), place }))
     }
 
-    async fn prepare_root(&self, id: &ContainerId, top: Option<&LayerChain>) -> Result<Planned<RootPlan>, PortError> {
+    async fn prepare_root(
+        &self,
+        id: &ContainerId,
+        top: Option<&LayerChain>,
+        settings: &BTreeMap<String, String>,
+    ) -> Result<Planned<RootPlan>, PortError> {
         const CALL: &str = "prepare-root";
         let top = top.map(|chain| self.last(CALL, chain)).transpose()?;
         let (indices, id) = (self.driver.clone(), id.to_string());
         let (steps, root) = (Sink::<Vec<StorageStep>>::default(), Sink::<RootSaid>::default());
-        let (steps_for, root_for) = (steps.clone(), root.clone());
+        let (steps_for, root_for, given) = (steps.clone(), root.clone(), settings.clone());
         let deadline = self.callee.limits.plan_deadline;
         let said = self
             .callee
@@ -134,12 +139,16 @@ impl StorageDriver for StoragePort {
                     let guest = indices.load(&mut *store, instance)?;
                     let top = top.map(|layer| push(store, layer)).transpose()?;
                     let steps = push(store, HeldSteps(steps_for))?;
-                    let root = push(store, HeldRoot(root_for))?;
+                    let root = push(store, HeldRoot { said: root_for, settings: given })?;
                     guest.call_prepare_root(store, &id, top, steps, root).await
                 })
             })
             .await?;
-        let RootSaid { mount, changes } = root.take();
+        let RootSaid { mount, changes, asked } = root.take();
+        if let Some(unknown) = settings.keys().find(|key| !asked.contains(*key)) {
+            let error = PolicyError::Unsupported(format!("the storage driver knows no setting {unknown:?}"));
+            return Err(PortError::new(self.callee.identity.label.as_str(), CALL, error));
+        }
         let mount = mount.ok_or_else(|| incomplete(&self.callee, CALL, "what the root is"))?;
         Ok(said.with(RootPlan { steps: steps.take(), mount, changes }))
     }

@@ -6,6 +6,7 @@ use crate::{
 };
 use davit_model::{digest::Digest, storage::RootMount};
 use std::{
+    collections::BTreeMap,
     os::unix::fs::MetadataExt,
     path::PathBuf,
     sync::{
@@ -37,7 +38,7 @@ async fn an_image_is_pulled_listed_rooted_and_removed_by_a_copying_driver() {
     let record = pull(&store, &driver, &image, "demo/a:1").await.unwrap();
     assert_eq!(record.id, image.id());
     assert_eq!(store.images().await.unwrap()[0].tags(), ["demo/a:1"]);
-    let root = store.prepare_root(&driver, &container(1), &image.diff_ids).await.unwrap();
+    let root = store.prepare_root(&driver, &container(1), &image.diff_ids, &BTreeMap::new()).await.unwrap();
     let RootMount::Tree { at, writable: true } = &root.mount else { panic!("{root:?}") };
     let path = dir.path().join("areas/copying").join(at.as_str());
     assert_eq!(names(path.join("etc")), ["new", "passwd"]);
@@ -59,7 +60,7 @@ async fn an_overlay_of_the_layers_shows_what_a_copy_shows() {
     let store = Store::open(dir.path()).unwrap();
     let (driver, image) = (overlaying(), image());
     pull(&store, &driver, &image, "demo/a:1").await.unwrap();
-    let root = store.prepare_root(&driver, &container(1), &image.diff_ids).await.unwrap();
+    let root = store.prepare_root(&driver, &container(1), &image.diff_ids, &BTreeMap::new()).await.unwrap();
     let RootMount::Overlay { lower, .. } = &root.mount else { panic!("{root:?}") };
     let area = dir.path().join("areas/overlaying");
     let white = std::fs::symlink_metadata(area.join(lower[1].as_str()).join("etc/old")).unwrap();
@@ -174,7 +175,7 @@ async fn a_hundred_and_twenty_seven_layers_are_one_image() {
     let image = TestImage::new(&archives);
     let driver = overlaying();
     pull(&store, &driver, &image, "demo/many:1").await.unwrap();
-    let root = store.prepare_root(&driver, &container(1), &image.diff_ids).await.unwrap();
+    let root = store.prepare_root(&driver, &container(1), &image.diff_ids, &BTreeMap::new()).await.unwrap();
     let RootMount::Overlay { lower, .. } = root.mount else { panic!() };
     assert_eq!(lower.len(), 127);
 }

@@ -7,6 +7,7 @@ use crate::{
 };
 use davit_model::{state::StateWrites, storage::Place};
 use std::{
+    collections::BTreeMap,
     os::unix::fs::{FileExt, MetadataExt, symlink},
     path::PathBuf,
 };
@@ -143,8 +144,8 @@ async fn a_root_is_made_once_and_removed_without_its_driver() {
     let f = Fixture::new();
     for driver in [copying(), overlaying()] {
         let id = container(3);
-        let first = f.store.prepare_root(&driver, &id, &[]).await.unwrap();
-        let again = f.store.prepare_root(&driver, &id, &[]).await.unwrap();
+        let first = f.store.prepare_root(&driver, &id, &[], &BTreeMap::new()).await.unwrap();
+        let again = f.store.prepare_root(&driver, &id, &[], &BTreeMap::new()).await.unwrap();
         assert_eq!(first, again);
         let area = f.store.root(&id).await.unwrap().unwrap().area;
         f.store.remove_root(&id).await.unwrap();

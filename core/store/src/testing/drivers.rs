@@ -9,7 +9,7 @@ use davit_model::{
         CommitPlan, Facts, LayerChain, LayerPlan, Place, RootMount, RootPlan, StorageDriver, StorageStep, WhiteoutStyle,
     },
 };
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 #[derive(Debug)]
 struct Overlaying;
@@ -61,7 +61,12 @@ impl StorageDriver for Overlaying {
         let (src, dst) = (place("new", id(chain)), place("layer", id(chain)));
         Ok(CommitPlan { steps: vec![StorageStep::Rename { src, dst: dst.clone() }], place: dst }.into())
     }
-    async fn prepare_root(&self, id: &ContainerId, top: Option<&LayerChain>) -> Result<Planned<RootPlan>, PortError> {
+    async fn prepare_root(
+        &self,
+        id: &ContainerId,
+        top: Option<&LayerChain>,
+        _: &BTreeMap<String, String>,
+    ) -> Result<Planned<RootPlan>, PortError> {
         let (upper, work) = (place("upper", id.short()), place("work", id.short()));
         let lower = top.map(|t| t.0.iter().filter_map(|l| l.place.clone()).collect()).unwrap_or_default();
         Ok(RootPlan {
@@ -108,7 +113,12 @@ impl StorageDriver for Copying {
     async fn commit_layer(&self, chain: &LayerChain) -> Result<Planned<CommitPlan>, PortError> {
         Ok(CommitPlan { steps: Vec::new(), place: place("tree", id(chain)) }.into())
     }
-    async fn prepare_root(&self, id: &ContainerId, top: Option<&LayerChain>) -> Result<Planned<RootPlan>, PortError> {
+    async fn prepare_root(
+        &self,
+        id: &ContainerId,
+        top: Option<&LayerChain>,
+        _: &BTreeMap<String, String>,
+    ) -> Result<Planned<RootPlan>, PortError> {
         let at = place("root", id.short());
         let parent = top.and_then(|t| t.0.last()).and_then(|l| l.place.as_ref());
         Ok(RootPlan {

@@ -10,7 +10,7 @@ use davit_model::{
         CommitPlan, Facts, LayerChain, LayerPlan, Place, RootMount, RootPlan, StorageDriver, StorageStep, WhiteoutStyle,
     },
 };
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 #[derive(Debug)]
 struct Snapshotting;
@@ -66,7 +66,12 @@ impl StorageDriver for Snapshotting {
         let (src, dst) = (place("new", id(chain)), place("tree", id(chain)));
         Ok(CommitPlan { steps: vec![StorageStep::Rename { src, dst: dst.clone() }], place: dst }.into())
     }
-    async fn prepare_root(&self, id: &ContainerId, top: Option<&LayerChain>) -> Result<Planned<RootPlan>, PortError> {
+    async fn prepare_root(
+        &self,
+        id: &ContainerId,
+        top: Option<&LayerChain>,
+        _: &BTreeMap<String, String>,
+    ) -> Result<Planned<RootPlan>, PortError> {
         let at = place("root", id.short());
         let parent = top.and_then(|t| t.0.last()).and_then(|l| l.place.as_ref());
         Ok(RootPlan {
@@ -100,8 +105,13 @@ impl StorageDriver for Imaging {
         let make = StorageStep::MakeImage { src: src.clone(), dst: dst.clone(), format: "erofs".into() };
         Ok(CommitPlan { steps: vec![make, StorageStep::Discard { at: src }], place: dst }.into())
     }
-    async fn prepare_root(&self, id: &ContainerId, top: Option<&LayerChain>) -> Result<Planned<RootPlan>, PortError> {
-        overlaying().prepare_root(id, top).await
+    async fn prepare_root(
+        &self,
+        id: &ContainerId,
+        top: Option<&LayerChain>,
+        settings: &BTreeMap<String, String>,
+    ) -> Result<Planned<RootPlan>, PortError> {
+        overlaying().prepare_root(id, top, settings).await
     }
     async fn promote(&self, _: &ContainerId, _: &LayerChain) -> Result<Planned<CommitPlan>, PortError> {
         Err(promote_is_not_here("imaging"))
@@ -125,8 +135,13 @@ impl StorageDriver for Limiting {
     async fn commit_layer(&self, chain: &LayerChain) -> Result<Planned<CommitPlan>, PortError> {
         overlaying().commit_layer(chain).await
     }
-    async fn prepare_root(&self, id: &ContainerId, top: Option<&LayerChain>) -> Result<Planned<RootPlan>, PortError> {
-        let mut root = overlaying().prepare_root(id, top).await?;
+    async fn prepare_root(
+        &self,
+        id: &ContainerId,
+        top: Option<&LayerChain>,
+        settings: &BTreeMap<String, String>,
+    ) -> Result<Planned<RootPlan>, PortError> {
+        let mut root = overlaying().prepare_root(id, top, settings).await?;
         for at in [place("upper", id.short()), place("work", id.short())] {
             root.plan.steps.push(StorageStep::Quota { at, bytes: 1 << 20 });
         }

@@ -1,7 +1,7 @@
 //! Storage: facts and layers to give, steps, archives and roots to record.
 
 use super::types::Error;
-use std::{cell::RefCell, rc::Rc};
+use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
 
 const MAX_STEPS: usize = 10_000;
 const MAX_LOWER: usize = 256;
@@ -294,7 +294,10 @@ pub struct Rooted {
 
 /// What a container's root would be made of.
 #[derive(Debug, Default)]
-pub struct Root(RefCell<Rooted>);
+pub struct Root {
+    said: RefCell<Rooted>,
+    settings: BTreeMap<String, String>,
+}
 
 impl Root {
     /// Nothing is said yet.
@@ -302,13 +305,24 @@ impl Root {
         Self::default()
     }
 
+    /// The same, where its creator wants this of it.
+    pub fn wanting(settings: &[(&str, &str)]) -> Self {
+        let settings = settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        Self { settings, ..Self::default() }
+    }
+
+    /// What the caller wants of this container's storage under that name.
+    pub fn setting(&self, key: &str) -> Option<String> {
+        self.settings.get(key).cloned()
+    }
+
     /// What was said.
     pub fn recorded(&self) -> Rooted {
-        self.0.borrow().clone()
+        self.said.borrow().clone()
     }
 
     fn mount(&self, mount: Mount) -> Result<(), Error> {
-        let said = &mut self.0.borrow_mut().mount;
+        let said = &mut self.said.borrow_mut().mount;
         if said.is_some() {
             return Err(Error::Invalid("a root is one mount, and one was said already".to_owned()));
         }
@@ -353,7 +367,7 @@ impl Root {
     /// # Errors
     /// `invalid`, `unsupported` for another word.
     pub fn changes_in(&self, at: &str, word: &str) -> Result<(), Error> {
-        self.0.borrow_mut().changes = Some((name(at)?, style(word)?));
+        self.said.borrow_mut().changes = Some((name(at)?, style(word)?));
         Ok(())
     }
 }

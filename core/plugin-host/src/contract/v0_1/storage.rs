@@ -10,7 +10,10 @@ use davit_model::{
     error::PolicyError,
     storage::{Facts, LayerChain, Place, RootMount, StorageStep, WhiteoutStyle},
 };
-use std::sync::Arc;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 use wasmtime::component::Resource;
 
 const MAX_STEPS: usize = 10_000;
@@ -62,11 +65,16 @@ pub struct HeldUnpack(pub(crate) Sink<UnpackSaid>);
 pub(crate) struct RootSaid {
     pub(crate) mount: Option<RootMount>,
     pub(crate) changes: Option<(Place, WhiteoutStyle)>,
+    /// The settings that it looked at.
+    pub(crate) asked: BTreeSet<String>,
 }
 
 /// What is behind `root`.
 #[derive(Debug)]
-pub struct HeldRoot(pub(crate) Sink<RootSaid>);
+pub struct HeldRoot {
+    pub(crate) said: Sink<RootSaid>,
+    pub(crate) settings: BTreeMap<String, String>,
+}
 
 fn place(text: &str) -> Result<Place, PolicyError> {
     text.parse().map_err(|e: davit_model::storage::PlaceError| PolicyError::Invalid(e.to_string()))
@@ -232,7 +240,7 @@ impl host::HostUnpack for Context {
 
 impl Context {
     fn mount(&mut self, root: &Resource<HeldRoot>, mount: RootMount) -> Answer<()> {
-        self.table().get(root)?.0.with(|said| match said.mount {
+        self.table().get(root)?.said.with(|said| match said.mount {
             Some(_) => {
                 Err(Refusal::from(PolicyError::Invalid("a root is one mount, and one was said already".to_owned())))
             }
@@ -245,6 +253,16 @@ impl Context {
 }
 
 impl host::HostRoot for Context {
+    fn setting(&mut self, root: Resource<HeldRoot>, key: String) -> wasmtime::Result<Option<String>> {
+        self.enter()?;
+        let held = self.table().get(&root)?;
+        let value = held.settings.get(&key).cloned();
+        if value.is_some() {
+            held.said.with(|said| said.asked.insert(key));
+        }
+        Ok(value)
+    }
+
     fn overlay(
         &mut self,
         root: Resource<HeldRoot>,
@@ -279,7 +297,7 @@ impl host::HostRoot for Context {
     fn changes_in(&mut self, root: Resource<HeldRoot>, at: String, word: String) -> Answer<()> {
         self.enter()?;
         let changes = (place(&at)?, style(&word)?);
-        self.table().get(&root)?.0.with(|said| said.changes = Some(changes));
+        self.table().get(&root)?.said.with(|said| said.changes = Some(changes));
         Ok(())
     }
 

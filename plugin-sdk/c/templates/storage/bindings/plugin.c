@@ -85,6 +85,9 @@ extern void __wasm_import_storage_method_unpack_needs_parent_first(int32_t);
 __attribute__((__import_module__("davit:storage/host@0.1.0"), __import_name__("[method]unpack.whiteouts")))
 extern void __wasm_import_storage_method_unpack_whiteouts(int32_t, uint8_t *, size_t, uint8_t *);
 
+__attribute__((__import_module__("davit:storage/host@0.1.0"), __import_name__("[method]root.setting")))
+extern void __wasm_import_storage_method_root_setting(int32_t, uint8_t *, size_t, uint8_t *);
+
 __attribute__((__import_module__("davit:storage/host@0.1.0"), __import_name__("[method]root.overlay")))
 extern void __wasm_import_storage_method_root_overlay(int32_t, uint8_t *, size_t, int32_t, uint8_t *, size_t, int32_t, uint8_t *, size_t, uint8_t *);
 
@@ -1882,6 +1885,27 @@ bool storage_method_unpack_whiteouts(storage_borrow_unpack_t self, plugin_string
     *err = result.val.err;
     return 0;
   }
+}
+
+bool storage_method_root_setting(storage_borrow_root_t self, plugin_string_t *key, plugin_string_t *ret) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(3*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_storage_method_root_setting((self).__handle, (uint8_t *) (*key).ptr, (*key).len, ptr);
+  plugin_option_string_t option;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      option.is_some = false;
+      break;
+    }
+    case 1: {
+      option.is_some = true;
+      option.val = (plugin_string_t) { (uint8_t*)(*((uint8_t **) (ptr + sizeof(void*)))), (*((size_t*) (ptr + (2*sizeof(void*))))) };
+      break;
+    }
+  }
+  *ret = option.val;
+  return option.is_some;
 }
 
 bool storage_method_root_overlay(storage_borrow_root_t self, storage_list_name_t *lower, storage_name_t *maybe_upper, storage_name_t *maybe_work, storage_error_t *err) {

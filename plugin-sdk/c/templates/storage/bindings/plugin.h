@@ -313,6 +313,9 @@ extern void storage_method_unpack_needs_parent_first(storage_borrow_unpack_t sel
 // kernel's overlayfs wants them), `overlay-user` (the same with `user.overlay.*` names), `apply` (not written: the
 // deletion is applied to what is in the folder). Default `apply`. Errors: `unsupported` for another word.
 extern bool storage_method_unpack_whiteouts(storage_borrow_unpack_t self, plugin_string_t *style, storage_error_t *err);
+// What the caller wants of this container's storage under that name (`--storage-opt NAME=VALUE`); none: nothing. A
+// wish that the driver does not ask for is refused: nobody is led to believe that it holds.
+extern bool storage_method_root_setting(storage_borrow_root_t self, plugin_string_t *key, plugin_string_t *ret);
 // An overlay mount. `lower` are read-only trees, base first, at most 256; one that `make-image` made is mounted
 // before. Without `upper` and `work` the root is read-only; both or none, on the same file system.
 extern bool storage_method_root_overlay(storage_borrow_root_t self, storage_list_name_t *lower, storage_name_t *maybe_upper, storage_name_t *maybe_work, storage_error_t *err);

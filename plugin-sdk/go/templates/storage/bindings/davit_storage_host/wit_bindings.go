@@ -1066,6 +1066,34 @@ func (self *Unpack) Whiteouts(style string) witTypes.Result[witTypes.Unit, davit
 
 }
 
+//go:wasmimport davit:storage/host@0.1.0 [method]root.setting
+func wasm_import_method_root_setting(arg0 int32, arg1 uintptr, arg2 uint32, arg3 uintptr)
+
+func (self *Root) Setting(key string) witTypes.Option[string] {
+	pinner := &runtime.Pinner{}
+	defer pinner.Unpin()
+
+	returnArea := uintptr(witRuntime.Allocate(pinner, (3 * 4), 4))
+	utf8 := unsafe.Pointer(unsafe.StringData(key))
+	pinner.Pin(utf8)
+	wasm_import_method_root_setting((self).Handle(), uintptr(utf8), uint32(len(key)), returnArea)
+	var option witTypes.Option[string]
+	switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 0))) {
+	case 0:
+
+		option = witTypes.None[string]()
+	case 1:
+		value := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), 4))))), *(*uint32)(unsafe.Add(unsafe.Pointer(returnArea), (2 * 4))))
+
+		option = witTypes.Some[string](value)
+	default:
+		panic("unreachable")
+	}
+	result := option
+	return result
+
+}
+
 //go:wasmimport davit:storage/host@0.1.0 [method]root.overlay
 func wasm_import_method_root_overlay(arg0 int32, arg1 uintptr, arg2 uint32, arg3 int32, arg4 uintptr, arg5 uint32, arg6 int32, arg7 uintptr, arg8 uint32, arg9 uintptr)
 
