@@ -8,7 +8,7 @@ use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
 
 /// The log, and the ends of the output FIFOs where there are any.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Kept {
     log: Option<OwnedFd>,
     ends: Vec<(Stream, OwnedFd)>,

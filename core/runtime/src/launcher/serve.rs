@@ -87,13 +87,7 @@ impl Children {
                     self.watched.push(Watched { monitor: Some(pid), run_dir, output, orphan: None });
                 }
                 Some(Ok(run_dir)) if kind == super::request::Kind::Adopt => {
-                    let orphan = request.head.pid;
-                    match self.watched.iter_mut().find(|w| w.orphan == Some(orphan)) {
-                        Some(known) => known.monitor = Some(pid),
-                        None => {
-                            self.watched.push(Watched { monitor: Some(pid), run_dir, output, orphan: Some(orphan) })
-                        }
-                    }
+                    self.adopted(pid, request.head.pid, run_dir, output);
                 }
                 _ => {
                     self.others.insert(pid);
@@ -103,6 +97,28 @@ impl Children {
             Err(_) => {}
         }
         true
+    }
+
+    /// A monitor was forked for a container whose own died. The engine may know of that death before it can be reaped
+    /// here, since sockets close first: a container is one entry, whoever attended it before.
+    fn adopted(&mut self, monitor: i32, orphan: i32, run_dir: OwnedFd, output: Kept) {
+        let known = self.watched.iter().position(|w| w.orphan == Some(orphan) || same(&w.run_dir, &run_dir));
+        let at = known.unwrap_or_else(|| {
+            self.watched.push(Watched { monitor: None, run_dir, output, orphan: None });
+            self.watched.len() - 1
+        });
+        if let Some(watched) = self.watched.get_mut(at) {
+            (watched.monitor, watched.orphan) = (Some(monitor), Some(orphan));
+        }
+        if let Some(record) = self.stranger(orphan) {
+            self.orphan_ended(at, record);
+        }
+    }
+
+    /// The end of a process that was reaped before it was known whose it was.
+    fn stranger(&mut self, pid: i32) -> Option<ExitRecord> {
+        let at = self.strangers.iter().position(|(stranger, _)| *stranger == pid)?;
+        self.strangers.remove(at).map(|(_, record)| record)
     }
 
     fn reap(&mut self) -> io::Result<()> {
@@ -145,9 +161,8 @@ impl Children {
             return;
         };
         watched.orphan = Some(init.pid);
-        if let Some(early) = self.strangers.iter().position(|(pid, _)| *pid == init.pid) {
-            let record = self.strangers.remove(early).map(|(_, record)| record);
-            self.orphan_ended(at, record.unwrap_or_else(ExitRecord::unknown));
+        if let Some(record) = self.stranger(init.pid) {
+            self.orphan_ended(at, record);
         } else if rustix::process::test_kill_process(Pid::from_raw(init.pid).unwrap_or(Pid::INIT)).is_err() {
             self.orphan_ended(at, ExitRecord::unknown());
         }
@@ -169,8 +184,61 @@ impl Children {
     }
 }
 
+/// Whether two descriptors are of one folder.
+fn same(one: &OwnedFd, other: &OwnedFd) -> bool {
+    let key = |fd: &OwnedFd| rustix::fs::fstat(fd).map(|stat| (stat.st_dev, stat.st_ino)).ok();
+    key(one).is_some_and(|one| key(other) == Some(one))
+}
+
 #[allow(unsafe_code, reason = "forks; the launcher has one thread")]
 fn fork() -> io::Result<Cloned> {
     // SAFETY: the launcher never starts a thread.
     unsafe { clone::clone3(0, None) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    fn open(dir: &std::path::Path) -> OwnedFd {
+        fs::File::open(dir).unwrap().into()
+    }
+
+    /// A container that a monitor attends, whose first process has this number.
+    fn attended(dir: &std::path::Path, monitor: i32) -> Children {
+        let watched = Watched { monitor: Some(monitor), run_dir: open(dir), output: Kept::default(), orphan: None };
+        Children { watched: vec![watched], ..Children::default() }
+    }
+
+    #[test]
+    fn a_container_is_forgotten_at_its_end_however_its_monitors_ends_and_adoptions_interleave() {
+        let (first, second, third, init) = (i32::MAX - 1, i32::MAX - 2, i32::MAX - 3, i32::MAX - 4);
+        let dir = tempfile::tempdir().unwrap();
+        // The engine has seen the first monitor's end, and it is adopted, before that can be reaped.
+        let mut children = attended(dir.path(), first);
+        children.adopted(second, init, open(dir.path()), Kept::default());
+        children.ended(first, ExitRecord::unknown());
+        assert_eq!(children.watched.len(), 1, "one container is one entry");
+        // The second is killed too, and a third takes over; then the container ends, and with it the third.
+        children.adopted(third, init, open(dir.path()), Kept::default());
+        children.ended(second, ExitRecord::unknown());
+        children.ended(init, ExitRecord::unknown());
+        assert!(record::read_orphan(open(dir.path()).as_fd()).unwrap().is_some(), "the third is told");
+        children.ended(third, ExitRecord::unknown());
+        assert!(children.watched.is_empty(), "{children:?}");
+    }
+
+    #[test]
+    fn an_end_that_was_reaped_before_anybody_was_known_to_wait_for_it_is_told() {
+        let (first, second, init) = (i32::MAX - 1, i32::MAX - 2, i32::MAX - 3);
+        let dir = tempfile::tempdir().unwrap();
+        let mut children = attended(dir.path(), first);
+        children.ended(init, ExitRecord::unknown());
+        children.adopted(second, init, open(dir.path()), Kept::default());
+        assert!(record::read_orphan(open(dir.path()).as_fd()).unwrap().is_some());
+        children.ended(first, ExitRecord::unknown());
+        children.ended(second, ExitRecord::unknown());
+        assert!(children.watched.is_empty(), "{children:?}");
+    }
 }
