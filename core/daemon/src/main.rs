@@ -55,19 +55,15 @@ fn run(options: &Options) -> Result<()> {
 async fn validate(options: &Options, places: &Places) -> Result<()> {
     let site = Arc::new(Site::read(&places.site_file)?);
     let loader = policy::Loader::new(options, places, Arc::new(davit_engine::Forgetful::default()))?;
-    let installed = davit_engine::installed_at(&options.data_root).await?;
-    let running = installed.is_none();
-    let loaded = loader.load(&site, installed.unwrap_or_default()).await;
-    if running {
-        loaded.with_context(|| {
+    match davit_engine::plugins::installed_at(&options.data_root).await? {
+        Some(installed) => drop(loader.load(&site, installed).await?),
+        None => drop(loader.load(&site, Vec::new()).await.with_context(|| {
             format!(
                 "a daemon runs on {}, and what is installed there is its alone: davit reload looks at the whole file \
                  before it puts it in force",
                 options.data_root.display()
             )
-        })?;
-    } else {
-        loaded?;
+        })?),
     }
     tracing::info!("{}: configuration OK", places.site_file.display());
     Ok(())

@@ -86,7 +86,6 @@ pub use labels::{PruneFilter, has_label};
 pub use list::{ListFilter, PortFilter};
 pub use logs::{LogOptions, LogStream};
 pub use plugin_state::{Forgetful, PluginState};
-pub use plugins::installed_at;
 pub use progress::{Progress, ProgressStream};
 pub use prune::Pruned;
 pub use remove::RemoveOptions;

@@ -21,8 +21,8 @@
 //!
 //! [`storage`], [`network`], [`auth`] and [`lifecycle`] are the kinds; [`host`] is what every plugin may ask of the
 //! engine; [`login`] answers a registry's challenges as everybody does, [`pattern`] and [`size`] read names and sizes as
-//! the site's file has them. The prose of every function is that of `wit/`. A plugin runs in a fresh instance for each call: it has no
-//! state but what it puts into [`host::state`].
+//! the site's file has them. The prose of every function is that of `wit/`. A plugin runs in a fresh instance for each
+//! call: it has no state but what it puts into [`host::state`].
 //!
 //! `cargo test` runs a plugin's functions natively, against the host of [`mock`].
 

@@ -14,13 +14,9 @@ pub fn bytes(text: &str) -> Option<u64> {
 pub fn asked(text: &str) -> Option<u64> {
     let lower = text.trim().to_ascii_lowercase();
     let lower = lower.strip_suffix("ib").or_else(|| lower.strip_suffix('b')).unwrap_or(&lower);
-    let (number, shift) = match lower.strip_suffix(['k', 'm', 'g', 't']) {
-        Some(number) if lower.ends_with('k') => (number, 10),
-        Some(number) if lower.ends_with('m') => (number, 20),
-        Some(number) if lower.ends_with('g') => (number, 30),
-        Some(number) => (number, 40),
-        None => (lower, 0),
-    };
+    let units = [('k', 10), ('m', 20), ('g', 30), ('t', 40)];
+    let with_unit = units.into_iter().find_map(|(unit, shift)| Some((lower.strip_suffix(unit)?, shift)));
+    let (number, shift) = with_unit.unwrap_or((lower, 0));
     number.trim_end().parse::<u64>().ok()?.checked_mul(1 << shift)
 }
 

@@ -48,16 +48,16 @@ impl World {
 
     /// `davit ARGS`, with `IMAGE` standing for busybox.
     pub fn davit(&self, args: &[&str]) -> Result<Done> {
-        let mut command = self.daemon.davit();
-        command.args(args.iter().map(|a| if *a == "IMAGE" { self.busybox.as_str() } else { a }));
-        run(command, None)
+        davit(&self.daemon, &self.named(args))
     }
 
     /// As [`World::davit`], with standard input.
     pub fn davit_with_input(&self, args: &[&str], input: &[u8]) -> Result<Done> {
-        let mut command = self.daemon.davit();
-        command.args(args.iter().map(|a| if *a == "IMAGE" { self.busybox.as_str() } else { a }));
-        run(command, Some(input))
+        davit_with_input(&self.daemon, &self.named(args), input)
+    }
+
+    fn named<'a>(&'a self, args: &[&'a str]) -> Vec<&'a str> {
+        args.iter().map(|a| if *a == "IMAGE" { self.busybox.as_str() } else { a }).collect()
     }
 
     /// Pulls both images, so that runs do not tell of it.
@@ -67,6 +67,20 @@ impl World {
         }
         Ok(())
     }
+}
+
+/// `davit ARGS` towards a daemon.
+pub fn davit(daemon: &Daemon, args: &[&str]) -> Result<Done> {
+    let mut command = daemon.davit();
+    command.args(args);
+    run(command, None)
+}
+
+/// As [`davit`], with standard input.
+pub fn davit_with_input(daemon: &Daemon, args: &[&str], input: &[u8]) -> Result<Done> {
+    let mut command = daemon.davit();
+    command.args(args);
+    run(command, Some(input))
 }
 
 /// The children of a process, whichever of its threads started them.

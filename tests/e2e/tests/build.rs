@@ -2,6 +2,7 @@
 
 use anyhow::{Context as _, Result, ensure};
 use davit_e2e::{World, run};
+use davit_fixtures::image::busybox;
 use std::{fs, os::unix::fs::PermissionsExt, path::Path, process::Command};
 
 const DOCKERFILE: &str = "FROM scratch AS tools
@@ -20,8 +21,7 @@ CMD [\"sh\", \"-c\", \"echo $GREETING; pwd; id -u; cat /etc/motd; ls /context\"]
 
 /// A build context: busybox, a text, and what is ignored.
 fn context(dir: &Path, dockerfile: &str) -> Result<()> {
-    let busybox = ["/bin/busybox", "/usr/bin/busybox"].iter().map(Path::new).find(|p| p.exists());
-    fs::copy(busybox.context("busybox is not there: apt-get install busybox-static")?, dir.join("busybox"))?;
+    fs::copy(busybox()?, dir.join("busybox"))?;
     fs::set_permissions(dir.join("busybox"), fs::Permissions::from_mode(0o755))?;
     fs::write(dir.join("motd"), "welcome\n")?;
     fs::write(dir.join("secret"), "not for images")?;

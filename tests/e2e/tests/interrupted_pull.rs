@@ -1,7 +1,7 @@
 //! Ctrl-C during a pull: the store is as it was, and the next pull goes on where this one was.
 
 use anyhow::{Context as _, Result, ensure};
-use davit_e2e::{Done, run};
+use davit_e2e::davit;
 use davit_fixtures::{
     daemon::Daemon,
     image::{self, Config},
@@ -93,12 +93,6 @@ impl Between {
             to.write_all(part)?;
         }
     }
-}
-
-fn davit(daemon: &Daemon, args: &[&str]) -> Result<Done> {
-    let mut davit = daemon.davit();
-    davit.args(args);
-    run(davit, None)
 }
 
 /// The same with SIGINT as it is at a terminal: what a shell starts in its background ignores it, and hands that on.

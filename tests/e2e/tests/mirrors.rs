@@ -1,7 +1,7 @@
 //! Mirrors on the whole road: what the site's file names serves, and what does not answer is not waited for.
 
 use anyhow::{Result, ensure};
-use davit_e2e::{Done, run};
+use davit_e2e::davit;
 use davit_fixtures::{
     daemon::Daemon,
     image::{self, Config},
@@ -35,12 +35,6 @@ default = "none"
 drivers = ["none"]
 "#
     )
-}
-
-fn davit(daemon: &Daemon, args: &[&str]) -> Result<Done> {
-    let mut command = daemon.davit();
-    command.args(args);
-    run(command, None)
 }
 
 #[test]

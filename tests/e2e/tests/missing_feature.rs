@@ -2,19 +2,13 @@
 //! in `info`.
 
 use anyhow::{Result, ensure};
-use davit_e2e::{Done, run};
+use davit_e2e::davit;
 use davit_fixtures::{
     daemon::Daemon,
     image::{self, Config},
     registry::Registry,
 };
 use std::path::Path;
-
-fn davit(daemon: &Daemon, args: &[&str]) -> Result<Done> {
-    let mut davit = daemon.davit();
-    davit.args(args);
-    run(davit, None)
-}
 
 /// The controllers that are mounted on their own (control groups v1), hidden from the daemon one by one.
 #[test]

@@ -1,7 +1,7 @@
 //! What a site's file decides: logins, refusals, defaults, storage, networks; and what becomes of a file that is wrong.
 
 use anyhow::{Context as _, Result};
-use davit_e2e::{Done, World, run};
+use davit_e2e::{Done, World, davit, run};
 use davit_fixtures::{
     daemon::{Daemon, programs},
     image::{self, Config},
@@ -36,12 +36,6 @@ fn labelling(team: &str) -> String {
         "[[lifecycle]]\nplugin = \"site-defaults\"\nfail = \"closed\"\n\
          [plugins.site-defaults.config]\nlabels = {{ team = \"{team}\" }}\n"
     ))
-}
-
-fn davit(daemon: &Daemon, args: &[&str]) -> Result<Done> {
-    let mut command = daemon.davit();
-    command.args(args);
-    run(command, None)
 }
 
 fn login(daemon: &Daemon, host: &str, user: &str, password: &str) -> Result<Done> {

@@ -3,8 +3,8 @@
 #![allow(clippy::print_stdout, reason = "what a test skips is said to whoever runs it")]
 
 use anyhow::{Context as _, Result, ensure};
-use davit_e2e::{Done, run};
-use davit_fixtures::{daemon::Daemon, disk::SmallDisk};
+use davit_e2e::{Done, davit};
+use davit_fixtures::{daemon::Daemon, disk::SmallDisk, image::busybox};
 use std::{fs, path::Path};
 
 const SITE: &str = r#"[storage]
@@ -19,16 +19,9 @@ drivers = ["none"]
 size = "8MiB"
 "#;
 
-fn davit(daemon: &Daemon, args: &[&str]) -> Result<Done> {
-    let mut command = daemon.davit();
-    command.args(args);
-    run(command, None)
-}
-
 /// An image of busybox, made without a registry.
 fn image(daemon: &Daemon, dir: &Path) -> Result<()> {
-    let busybox = ["/bin/busybox", "/usr/bin/busybox"].iter().map(Path::new).find(|path| path.exists());
-    fs::copy(busybox.context("busybox is not there: apt-get install busybox-static")?, dir.join("busybox"))?;
+    fs::copy(busybox()?, dir.join("busybox"))?;
     fs::write(dir.join("Dockerfile"), "FROM scratch\nCOPY --chmod=755 busybox /bin/\n")?;
     let folder = dir.to_str().context("a path in UTF-8")?;
     davit(daemon, &["build", "-q", "-t", "limited:1", folder])?.success().map(drop)

@@ -1,7 +1,7 @@
 //! Two sites, one binary: a laptop and a regulated site differ in one file. The same commands are given to both.
 
 use anyhow::{Context as _, Result, ensure};
-use davit_e2e::{Done, memory_holds, plugin_host, run};
+use davit_e2e::{davit, memory_holds, plugin_host, run};
 use davit_fixtures::{
     daemon::{Daemon, programs},
     disk::SmallDisk,
@@ -27,12 +27,6 @@ use std::{
 fn site(name: &str) -> Result<String> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("sites").join(name);
     fs::read_to_string(&path).with_context(|| path.display().to_string())
-}
-
-fn davit(daemon: &Daemon, args: &[&str]) -> Result<Done> {
-    let mut command = daemon.davit();
-    command.args(args);
-    run(command, None)
 }
 
 /// A host's interface with somebody at its other end: the site's network. It goes with this value.

@@ -14,9 +14,6 @@ use std::{
 };
 use tokio::io::{AsyncRead, BufReader, ReadBuf};
 
-/// What one read takes at most; messages are mostly smaller.
-const AT_A_TIME: usize = 64 << 10;
-
 /// What the daemon says.
 pub(super) struct Incoming(BufReader<Blocking>);
 
@@ -29,7 +26,7 @@ struct Blocking {
 
 impl Incoming {
     pub(super) fn of(socket: UnixStream) -> Self {
-        Self(BufReader::with_capacity(AT_A_TIME, Blocking { socket, descriptors: VecDeque::new() }))
+        Self(BufReader::with_capacity(frames::AT_A_TIME, Blocking { socket, descriptors: VecDeque::new() }))
     }
 
     /// The next message; none: the daemon is gone.

@@ -55,8 +55,6 @@ const LOADING: Duration = Duration::from_secs(30);
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How long it may take to answer that: it has a thread for it.
 const LISTENING: Duration = Duration::from_secs(8);
-/// What one read takes at most.
-const AT_A_TIME: usize = 64 << 10;
 /// Questions of calls that are answered at a time; what asks more waits.
 const QUESTIONS: usize = 256;
 
@@ -175,7 +173,7 @@ impl ApartHost {
         let manifest = Manifest::parse(text).map_err(bad)?;
         let digest = read.digest();
         grant.fits(&digest).map_err(bad)?;
-        self.0.forms.compiled(&self.0.engine, &digest, &read.wasm).await.map_err(bad)?;
+        let compiled = self.compiled(&digest, &read.wasm).await.map_err(bad)?;
         let rights = Rights::effective(site_name, &manifest.needs, &grant.rights, &grant.credential_callers);
         let load = Load {
             plugin: self.0.plugins.fetch_add(1, Relaxed),
@@ -190,13 +188,13 @@ impl ApartHost {
             services: services.clone(),
             guard: Arc::new(Guard::new(site_name, rights)),
         };
-        Remote::load(self.clone(), load, read.wasm.into_owned(), speaker, manifest, counter.clone())
+        Remote::load(self.clone(), load, read.wasm.into_owned(), compiled, speaker, manifest, counter.clone())
             .await
             .map(Arc::new)
             .map_err(|reason| LoadError::Plugin { name: site_name.to_owned(), origin: digest, reason })
     }
 
-    /// The compiled form of a component that was loaded before.
+    /// The compiled form of a component, made where it is not there.
     pub(super) async fn compiled(&self, digest: &str, wasm: &[u8]) -> Result<Compiled, String> {
         self.0.forms.compiled(&self.0.engine, digest, wasm).await
     }
@@ -231,7 +229,7 @@ impl Running {
         // The command holds their end; the process's end is seen only when nobody else has it.
         drop(command);
         let (from, to) = tokio::net::UnixStream::from_std(ours).map_err(failed)?.into_split();
-        let mut from = BufReader::with_capacity(AT_A_TIME, from);
+        let mut from = BufReader::with_capacity(frames::AT_A_TIME, from);
         let ready = tokio::time::timeout(STARTING, frames::receive::<FromHost>(&mut from)).await;
         match ready {
             Ok(Ok(Some(FromHost::Ready))) => {}

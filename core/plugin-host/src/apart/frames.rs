@@ -7,6 +7,8 @@ use tokio::io::{AsyncRead, AsyncReadExt as _};
 /// The largest message; plans, requests and answers are far below.
 const LARGEST_MESSAGE: usize = 64 << 20;
 const HEAD: usize = 4;
+/// What one read of either side takes at most; messages are mostly smaller.
+pub(super) const AT_A_TIME: usize = 64 << 10;
 
 /// A frame, ready to be sent.
 pub(super) fn frame(message: &impl Serialize) -> io::Result<Vec<u8>> {

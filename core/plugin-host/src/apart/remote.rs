@@ -6,6 +6,7 @@ use super::{
     wire::{Asks, Deadlines, Load, Loaded, Served, served},
 };
 use crate::{
+    compiled::Compiled,
     counts::{Counter, End},
     manifest::Manifest,
     plugin::PluginInfo,
@@ -72,12 +73,12 @@ impl Remote {
         host: ApartHost,
         load: Load,
         wasm: Vec<u8>,
+        compiled: Compiled,
         speaker: Speaker,
         manifest: Manifest,
         counter: Counter,
     ) -> Result<Self, String> {
         let running = host.running().await?;
-        let compiled = host.compiled(&load.digest, &wasm).await?;
         let loaded = running.load(again(&load), compiled, speaker.clone()).await?;
         let Loaded { exports, imports, functions, kinds, deadlines } = loaded;
         let info = PluginInfo {

@@ -4,7 +4,7 @@
 
 use crate::workshop::{Templates, name};
 use anyhow::{Context as _, Result, ensure};
-use davit_e2e::{Done, http_get, run};
+use davit_e2e::{davit, davit_with_input, http_get};
 use davit_fixtures::{
     daemon::Daemon,
     image::{self, Config},
@@ -40,12 +40,6 @@ fn site(templates: &Templates) -> Result<String> {
     Ok(site)
 }
 
-fn davit(daemon: &Daemon, args: &[&str], input: Option<&[u8]>) -> Result<Done> {
-    let mut command = daemon.davit();
-    command.args(args);
-    run(command, input)
-}
-
 /// Runs containers under the policy of these templates, which were compiled already, into `forms`.
 pub(crate) fn walk(templates: &Templates, forms: &Path) -> Result<()> {
     let dir = tempfile::Builder::new().prefix("davit-e2e-").tempdir()?;
@@ -55,30 +49,30 @@ pub(crate) fn walk(templates: &Templates, forms: &Path) -> Result<()> {
     let daemon = Daemon::with_forms(&site(templates)?, forms)?;
 
     // Registry authentication: denied without a login, in the template's words; answered with one.
-    let denied = davit(&daemon, &["pull", "-q", &web], None)?;
+    let denied = davit(&daemon, &["pull", "-q", &web])?;
     ensure!(denied.code == 1 && denied.stderr.contains("plugin sample-registry-auth@0.1.0"), "{denied:?}");
     let (user, password) = LOGIN;
     let login = ["login", "--username", user, "--password-stdin", registry.host.as_str()];
-    davit(&daemon, &login, Some(password.as_bytes()))?.success()?;
-    davit(&daemon, &["pull", "-q", &web], None)?.success()?;
+    davit_with_input(&daemon, &login, password.as_bytes())?.success()?;
+    davit(&daemon, &["pull", "-q", &web])?.success()?;
 
     // Lifecycle: one is refused, the others are labelled.
-    let refused = davit(&daemon, &["pull", "-q", "docker.io/library/busybox"], None)?;
+    let refused = davit(&daemon, &["pull", "-q", "docker.io/library/busybox"])?;
     ensure!(
         refused.code == 1 && refused.stderr.contains("plugin sample-lifecycle@0.1.0, admit: denied"),
         "{refused:?}"
     );
-    davit(&daemon, &["run", "-d", "--name", "web", "-p", "127.0.0.1::8080", &web], None)?.success()?;
-    let label = davit(&daemon, &["inspect", "--format", "{{.Config.Labels.team}}", "web"], None)?.success()?;
+    davit(&daemon, &["run", "-d", "--name", "web", "-p", "127.0.0.1::8080", &web])?.success()?;
+    let label = davit(&daemon, &["inspect", "--format", "{{.Config.Labels.team}}", "web"])?.success()?;
     ensure!(label.out() == "web", "{label:?}");
 
     // Storage and network: it serves what is in its image, from its own address and from the host's.
-    ensure!(davit(&daemon, &["info", "--format", "{{.Driver}}"], None)?.success()?.out() == "sample-storage");
-    let port = davit(&daemon, &["port", "web", "8080"], None)?.success()?;
+    ensure!(davit(&daemon, &["info", "--format", "{{.Driver}}"])?.success()?.out() == "sample-storage");
+    let port = davit(&daemon, &["port", "web", "8080"])?.success()?;
     let port = port.out().lines().next().context("the published port")?.to_owned();
     until(Duration::from_secs(10), "the container answers", || Ok(http_get(&port)))?;
 
-    davit(&daemon, &["rm", "-f", "web"], None)?.success()?;
-    davit(&daemon, &["rmi", &web], None)?.success()?;
+    davit(&daemon, &["rm", "-f", "web"])?.success()?;
+    davit(&daemon, &["rmi", &web])?.success()?;
     daemon.finish()
 }
