@@ -83,7 +83,8 @@ fn bytes<'de, D: serde::Deserializer<'de>>(from: D) -> std::result::Result<Optio
     let value = Value::deserialize(from)?;
     let read = match &value {
         Value::Number(number) => number.as_u64(),
-        Value::String(text) => size::bytes(text),
+        // Without a unit it would be a number.
+        Value::String(text) => size::bytes(text).filter(|_| text.ends_with("iB")),
         _ => None,
     };
     read.map(Some).ok_or_else(|| D::Error::custom(format!("memory: {value} is not a size such as 512MiB")))
