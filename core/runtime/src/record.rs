@@ -1,6 +1,7 @@
 //! The exit record: how a container ended, in a file of its run directory that is written beside and renamed.
 
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{FallocateFlags, Mode, OFlags};
+use rustix::io::Errno;
 use rustix::process::WaitIdStatus;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::fs::File;
@@ -54,10 +55,21 @@ impl ExitRecord {
     pub(crate) fn write(&self, run_dir: BorrowedFd<'_>, name: &str) -> io::Result<()> {
         write_file(run_dir, name, self)
     }
+
+    /// Makes the file that the record will be written to, with room for it: how a container ended is known whatever it
+    /// filled.
+    pub(crate) fn reserve(run_dir: BorrowedFd<'_>) -> io::Result<()> {
+        match rustix::fs::fallocate(beside(run_dir, EXIT)?, FallocateFlags::KEEP_SIZE, 0, ROOM) {
+            Err(Errno::OPNOTSUPP) => Ok(()),
+            other => Ok(other?),
+        }
+    }
 }
 
 /// The exit record's name in the run directory.
 pub const EXIT: &str = "exit";
+/// No record is larger.
+const ROOM: u64 = 4096;
 /// Status left by the launcher for a monitor that is not the process's parent.
 pub(crate) const ORPHAN_STATUS: &str = "exit.orphan";
 /// The first process: [`InitRecord`].
@@ -102,11 +114,22 @@ impl InitRecord {
 }
 
 pub(crate) fn write_file<T: Serialize>(run_dir: BorrowedFd<'_>, name: &str, value: &T) -> io::Result<()> {
-    let beside = format!("{name}.new");
-    let flags = OFlags::CREATE | OFlags::TRUNC | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let mut file = File::from(rustix::fs::openat(run_dir, &beside, flags, Mode::from_raw_mode(0o600))?);
-    file.write_all(&serde_json::to_vec(value)?)?;
-    Ok(rustix::fs::renameat(run_dir, &beside, run_dir, name)?)
+    let mut file = beside(run_dir, name)?;
+    let text = serde_json::to_vec(value)?;
+    file.write_all(&text)?;
+    // Cut after it was written, not before: its room is kept. A killed writer may have left more.
+    rustix::fs::ftruncate(&file, u64::try_from(text.len()).unwrap_or(u64::MAX))?;
+    Ok(rustix::fs::renameat(run_dir, beside_name(name), run_dir, name)?)
+}
+
+/// What is renamed to `name` once it is whole.
+fn beside_name(name: &str) -> String {
+    format!("{name}.new")
+}
+
+fn beside(run_dir: BorrowedFd<'_>, name: &str) -> io::Result<File> {
+    let flags = OFlags::CREATE | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    Ok(File::from(rustix::fs::openat(run_dir, beside_name(name), flags, Mode::from_raw_mode(0o600))?))
 }
 
 fn read_file<T: DeserializeOwned>(run_dir: BorrowedFd<'_>, name: &str) -> io::Result<Option<T>> {
@@ -116,7 +139,7 @@ fn read_file<T: DeserializeOwned>(run_dir: BorrowedFd<'_>, name: &str) -> io::Re
         other => other?,
     };
     let mut text = Vec::new();
-    File::from(file).take(4096).read_to_end(&mut text)?;
+    File::from(file).take(ROOM).read_to_end(&mut text)?;
     Ok(Some(serde_json::from_slice(&text)?))
 }
 

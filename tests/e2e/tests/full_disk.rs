@@ -6,9 +6,10 @@ use davit_fixtures::{
     daemon::Daemon,
     disk::SmallDisk,
     image::{self, Config},
+    process::until,
     registry::Registry,
 };
-use std::path::Path;
+use std::{path::Path, time::Duration};
 use tempfile::TempDir;
 
 /// A registry with a small image and one that does not fit, and a daemon on a small disk; dropped in this order.
@@ -100,5 +101,32 @@ fn nothing_is_created_on_a_full_disk_and_all_is_well_once_there_is_room() -> Res
     std::fs::remove_file(ballast)?;
     refused?;
     world.davit(&["run", "--rm", &world.small, "true"])?.success()?;
+    world.finish()
+}
+
+#[test]
+fn what_fills_the_disk_can_be_removed_even_by_a_daemon_that_was_killed_and_started_again() -> Result<()> {
+    let mut world = world()?;
+    world.davit(&["pull", &world.small])?.success()?;
+    world.davit(&["run", "-d", "--name", "runs", &world.small, "sleep", "1000"])?.success()?;
+    world.davit(&["run", "--name", "ended", &world.small, "true"])?.success()?;
+    let script = "dd if=/dev/zero of=/big bs=1M 2>/dev/null; dd if=/dev/zero of=/rest bs=1 2>/dev/null; sync";
+    let done = world.davit(&["run", "--name", "fills", &world.small, "sh", "-c", script])?;
+    ensure!(done.code == 0, "{done:?}");
+    ensure!(free(world.disk.path())? < 64 << 10, "{} bytes are free", free(world.disk.path())?);
+    world.davit(&["rm", "ended"])?.success()?;
+    world.daemon.kill()?;
+    world.daemon.launch()?;
+    world.davit(&["stop", "-t", "1", "runs"])?.success()?;
+    world.davit(&["rm", "runs"])?.success()?;
+    world.davit(&["rm", "fills"])?.success()?;
+    // Its tree goes in the background.
+    until(
+        Duration::from_secs(20),
+        "the room is given back",
+        || Ok((free(world.disk.path())? > 4 << 20).then_some(())),
+    )?;
+    world.davit(&["rmi", &world.small])?.success()?;
+    ensure!(world.davit(&["ps", "-aq"])?.success()?.out().is_empty(), "a container is left");
     world.finish()
 }

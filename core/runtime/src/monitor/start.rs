@@ -6,7 +6,7 @@ use crate::failure::{Failure, Stage};
 use crate::init::{self, Channel, Filter, Input};
 use crate::launcher::request::{Request, Role, StreamKind};
 use crate::log;
-use crate::record::{self, InitRecord};
+use crate::record::{self, ExitRecord, InitRecord};
 use crate::report::Report;
 use crate::socket;
 use davit_sys::clone::{self, Cloned};
@@ -80,6 +80,7 @@ fn make(request: &mut Request, report: &OwnedFd) -> Result<Attended, Failure> {
             let init = InitRecord::of(pid).map_err(io(Stage::Clone, "look the first process up"))?;
             record::write_file(run_dir.as_fd(), record::INIT, &init)
                 .map_err(io(Stage::Clone, "write the first process's record"))?;
+            ExitRecord::reserve(run_dir.as_fd()).map_err(io(Stage::Clone, "make room for the exit record"))?;
             // An engine that is gone reads the run directory later.
             socket::send_json(report.as_fd(), &Report::Created { pid }, &[]).ok();
             let mut attended =

@@ -7,6 +7,7 @@
 //! put writes of several tasks into one commit.
 
 mod journal;
+mod reserve;
 mod schema;
 pub mod state;
 mod writer;
@@ -98,6 +99,7 @@ impl Drop for Inner {
 impl Db {
     /// Opens or makes the file and brings each component's schema up to date.
     pub fn open(path: &Path, components: &[Component]) -> Result<Self, DbError> {
+        reserve::file(path);
         let mut conn = Connection::open(path)?;
         conn.busy_timeout(Duration::from_secs(10))?;
         conn.pragma_update(None, "journal_mode", "WAL")?;
@@ -106,6 +108,7 @@ impl Db {
         for component in [&journal::COMPONENT, &state::COMPONENT].into_iter().chain(components) {
             schema::migrate(&mut conn, component)?;
         }
+        reserve::log(&conn, path)?;
         let (jobs, queue) = mpsc::channel();
         let thread = std::thread::Builder::new()
             .name("davit-db".into())
@@ -182,6 +185,7 @@ impl Db {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let conn = Connection::open_with_flags(&self.0.path, flags)?;
         conn.busy_timeout(Duration::from_secs(10))?;
+        reserve::keep_log(&conn)?;
         Ok(conn)
     }
 

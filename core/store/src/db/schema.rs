@@ -28,6 +28,10 @@ pub(super) fn migrate_in(conn: &Connection, component: &Component) -> Result<(),
     if found > known {
         return Err(DbError::Newer { component: component.name.into(), found, known });
     }
+    if found == known {
+        // Nothing is written: a full disk does not keep anybody from starting.
+        return Ok(());
+    }
     for batch in component.migrations.iter().skip(usize::try_from(found).unwrap_or(usize::MAX)) {
         conn.execute_batch(batch)?;
     }

@@ -1,68 +1,62 @@
-//! Small file systems on loop devices: an ext4 for full disks, a btrfs for subvolumes.
+//! Small file systems on loop devices: an ext4 for full disks, one with quotas, a btrfs for subvolumes.
 
-use std::{path::PathBuf, process::Command};
+use davit_fixtures::{disk, process::run};
+use std::{
+    fmt::Debug,
+    path::{Path, PathBuf},
+    process::Command,
+    time::{Duration, Instant},
+};
 
 /// Unmounted when dropped, so what uses it must be dropped before.
 #[derive(Debug)]
 struct Disk {
-    dir: tempfile::TempDir,
-}
-
-fn run(command: &mut Command) -> Vec<u8> {
-    let output = command.output().unwrap_or_else(|e| panic!("{command:?}: {e}"));
-    let why = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{command:?}: {why} (a loop mount needs root and /dev/loop*)");
-    output.stdout
-}
-
-/// A file system in a file, not mounted yet.
-fn made(size: u64, mkfs: &mut Command) -> tempfile::TempDir {
-    let dir = tempfile::tempdir().unwrap();
-    std::fs::File::create(dir.path().join("disk")).unwrap().set_len(size).unwrap();
-    std::fs::create_dir(dir.path().join("mnt")).unwrap();
-    run(mkfs.arg(dir.path().join("disk")));
-    dir
-}
-
-fn mount(dir: &tempfile::TempDir, options: &str) -> Command {
-    let mut mount = Command::new("mount");
-    mount.args(["-o", options]).arg(dir.path().join("disk")).arg(dir.path().join("mnt"));
-    mount
+    mounted: disk::SmallDisk,
+    _dir: tempfile::TempDir,
 }
 
 impl Disk {
-    fn new(size: u64, mkfs: &mut Command) -> Self {
-        let dir = made(size, mkfs);
-        run(&mut mount(&dir, "loop"));
-        Self { dir }
+    fn new<E: Debug>(mount: impl FnOnce(&Path) -> Result<disk::SmallDisk, E>) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let mounted = mount(dir.path()).expect("a loop mount needs root and /dev/loop*");
+        Self { mounted, _dir: dir }
     }
 
     fn path(&self) -> PathBuf {
-        self.dir.path().join("mnt")
-    }
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        run(Command::new("umount").arg(self.path()));
+        self.mounted.path().to_owned()
     }
 }
 
 /// 16 MiB of ext4.
+#[derive(Debug)]
 pub(crate) struct SmallDisk(Disk);
 
 impl SmallDisk {
     pub(crate) fn new() -> Self {
-        Self(Disk::new(16 << 20, Command::new("mkfs.ext4").args(["-q", "-m", "0"])))
+        Self(Disk::new(|dir| disk::SmallDisk::mount(dir, 16 << 20)))
     }
 
     pub(crate) fn path(&self) -> PathBuf {
         self.0.path()
     }
 
+    /// Until the file that it answers is removed, there is no room.
+    pub(crate) fn fill(&self) -> PathBuf {
+        self.0.mounted.fill().unwrap()
+    }
+
     pub(crate) fn used(&self) -> u64 {
         let stat = rustix::fs::statvfs(self.path()).unwrap();
         (stat.f_blocks - stat.f_bfree) * stat.f_frsize
+    }
+
+    /// What was removed is gone: at once, or when another test's program, about to begin, lets go of what it inherited.
+    pub(crate) fn uses_at_most(&self, bytes: u64) {
+        let begun = Instant::now();
+        while self.used() > bytes {
+            assert!(begun.elapsed() < Duration::from_secs(20), "{} bytes are used, not {bytes}", self.used());
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 }
 
@@ -73,11 +67,12 @@ pub(crate) struct Quotas(Disk);
 impl Quotas {
     /// Of `ext4` or `xfs`; none where this kernel does not mount one with project quotas.
     pub(crate) fn new(format: &str) -> Option<Self> {
-        let mut mkfs = Command::new(format!("mkfs.{format}"));
-        mkfs.args(if format == "ext4" { ["-q", "-Oquota,project"].as_slice() } else { ["-q"].as_slice() });
-        let dir = made(512 << 20, &mut mkfs);
-        // What cannot be mounted so is refused, or mounted without.
-        mount(&dir, "loop,prjquota").output().unwrap().status.success().then(|| Self(Disk { dir }))
+        let dir = tempfile::tempdir().unwrap();
+        let mounted = match format {
+            "ext4" => disk::SmallDisk::mount_with_quotas(dir.path(), 512 << 20),
+            _ => disk::SmallDisk::mount_xfs_with_quotas(dir.path(), 512 << 20),
+        };
+        Some(Self(Disk { mounted: mounted.unwrap()?, _dir: dir }))
     }
 
     pub(crate) fn path(&self) -> PathBuf {
@@ -94,7 +89,7 @@ impl Btrfs {
     pub(crate) fn new() -> Option<Self> {
         davit_sys::image::known("btrfs")
             .unwrap()
-            .then(|| Self(Disk::new(256 << 20, Command::new("mkfs.btrfs").arg("-q"))))
+            .then(|| Self(Disk::new(|dir| disk::SmallDisk::mount_btrfs(dir, 256 << 20))))
     }
 
     pub(crate) fn path(&self) -> PathBuf {
@@ -102,14 +97,14 @@ impl Btrfs {
     }
 
     /// Makes a subvolume read-only, as its owner may.
-    pub(crate) fn freeze(&self, subvolume: &std::path::Path) {
-        run(Command::new("btrfs").args(["property", "set", "-ts"]).arg(subvolume).args(["ro", "true"]));
+    pub(crate) fn freeze(&self, subvolume: &Path) {
+        run(Command::new("btrfs").args(["property", "set", "-ts"]).arg(subvolume).args(["ro", "true"])).unwrap();
     }
 
     /// The paths of all subvolumes that are not being destroyed.
     pub(crate) fn subvolumes(&self) -> Vec<String> {
-        let list = run(Command::new("btrfs").args(["subvolume", "list"]).arg(self.path()));
-        let list = String::from_utf8(list).unwrap();
+        let list = run(Command::new("btrfs").args(["subvolume", "list"]).arg(self.path())).unwrap();
+        let list = String::from_utf8(list.stdout).unwrap();
         list.lines().filter_map(|l| Some(l.split_once(" path ")?.1.to_owned())).collect()
     }
 }
