@@ -19,6 +19,7 @@ pub mod report;
 pub mod seccomp;
 mod socket;
 pub mod spec;
+pub mod sysctl;
 pub mod users;
 pub mod view;
 

@@ -172,6 +172,41 @@ fn limits_and_kernel_settings_are_those_asked_for() {
 }
 
 #[test]
+fn a_kernel_setting_of_the_hosts_is_not_a_containers_to_change() {
+    let without = |kind: &str| {
+        let mut bundle = Bundle::new("true");
+        let namespaces = bundle.config["linux"]["namespaces"].as_array_mut().unwrap();
+        namespaces.retain(|ns| ns["type"] != kind);
+        bundle
+    };
+    let with_path = |kind: &str, path: &str| {
+        let mut bundle = without(kind);
+        bundle.config["linux"]["namespaces"].as_array_mut().unwrap().push(json!({"type": kind, "path": path}));
+        bundle
+    };
+    for (mut bundle, key, why) in [
+        (Bundle::new("true"), "vm.swappiness", "belongs to no namespace"),
+        (Bundle::new("true"), "kernel.core_pattern", "belongs to no namespace"),
+        (Bundle::new("true"), "net/../kernel/core_pattern", "belongs to no namespace"),
+        (without("network"), "net.ipv4.ip_default_ttl", "not the container's own"),
+        (with_path("network", "/proc/self/ns/net"), "net.ipv4.ip_default_ttl", "not the container's own"),
+        (without("ipc"), "kernel.shmmni", "not the container's own"),
+        (without("uts"), "kernel.domainname", "not the container's own"),
+    ] {
+        let file = format!("/proc/sys/{}", key.replace("net/../", "").replace('.', "/"));
+        let before = std::fs::read_to_string(&file).unwrap();
+        // What is there already, so that a failing test harms nobody.
+        bundle.config["linux"]["sysctl"] = json!({ key: before.trim() });
+        for name in ["hostname", "domainname"] {
+            bundle.config.as_object_mut().unwrap().remove(name);
+        }
+        let output = bundle.command().output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && said.contains(why) && said.contains(key), "{key}: {said}");
+    }
+}
+
+#[test]
 fn a_terminal_of_the_containers_own_is_its_controlling_one() {
     let mut bundle = Bundle::new("tty; test -c /dev/console && echo console; stty size < /dev/tty; exit 3");
     bundle.config["process"]["terminal"] = json!(true);

@@ -18,6 +18,7 @@ mod mounts;
 mod namespaces;
 mod options;
 mod overlay;
+mod own;
 mod program;
 mod resolve;
 mod root;
@@ -34,6 +35,7 @@ pub(crate) use channel::{Channel, FromInit};
 pub(crate) use filter::Filter;
 pub(crate) use limits::adjust_oom_score;
 pub(crate) use namespaces::clone_flags;
+pub(crate) use own::Surroundings;
 pub(crate) use root::root_of;
 pub(crate) use terminal::allocate_in as allocate_terminal;
 
@@ -66,6 +68,8 @@ pub(crate) struct Input {
     pub(crate) channel: Channel,
     /// A socket that the leave to start comes over; none: start at once.
     pub(crate) gate: Option<OwnedFd>,
+    /// The namespaces of whoever starts it.
+    pub(crate) surroundings: Surroundings,
 }
 
 /// Prepares and becomes the program, or reports why not and ends.
@@ -115,8 +119,9 @@ fn start(input: &Input) -> Result<Infallible, Failure> {
         Streams::Terminal { rows, cols } => Some(terminal::allocate(&root, &input.channel, rows, cols)?),
         Streams::Fifos { .. } | Streams::Inherited => None,
     };
-    sysctl::apply(&procfs, linux.sysctl().as_ref())?;
-    namespaces::set_names(&spec.oci)?;
+    let own = input.surroundings.left(&procfs).at(Stage::Namespace, || "look at the container's namespaces")?;
+    sysctl::apply(&procfs, linux.sysctl().as_ref(), own)?;
+    namespaces::set_names(&spec.oci, own)?;
     masks::read_only(&root, linux.readonly_paths().as_deref().unwrap_or_default())?;
     masks::mask(&root, linux.masked_paths().as_deref().unwrap_or_default())?;
     root::finish(&root, read_only, linux.rootfs_propagation().as_deref())?;

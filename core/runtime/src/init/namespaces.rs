@@ -3,6 +3,7 @@
 //! The mount and cgroup namespaces are made by init, after it joined its cgroup (made in `clone3`, the cgroup namespace
 //! would be rooted at the launcher's group). A pid namespace can only be made for a child, hence by `clone3`.
 
+use super::own::Own;
 use crate::failure::{At, Failure, Stage};
 use davit_sys::mount::{self, MountAttr};
 use nix::libc;
@@ -61,18 +62,13 @@ pub(super) fn enter(linux: &Linux, netns: Option<BorrowedFd<'_>>) -> Result<(), 
 }
 
 /// Host and domain name, in the container's own uts namespace.
-pub(super) fn set_names(oci: &Spec) -> Result<(), Failure> {
-    let own = oci
-        .linux()
-        .as_ref()
-        .and_then(|l| l.namespaces().as_ref())
-        .is_some_and(|all| all.iter().any(|ns| ns.typ() == Kind::Uts));
+pub(super) fn set_names(oci: &Spec, own: Own) -> Result<(), Failure> {
     for (name, set) in [
         (oci.hostname(), rustix::system::sethostname as fn(&[u8]) -> rustix::io::Result<()>),
         (oci.domainname(), rustix::system::setdomainname),
     ] {
         let Some(name) = name.as_deref().filter(|n| !n.is_empty()) else { continue };
-        if !own {
+        if !own.uts {
             return Err(Failure::new(Stage::Namespace, format!("name {name:?} needs a uts namespace of its own")));
         }
         set(name.as_bytes()).at(Stage::Namespace, || format!("set host or domain name {name:?}"))?;

@@ -3,7 +3,7 @@
 use super::attend::Attended;
 use super::stdio;
 use crate::failure::{Failure, Stage};
-use crate::init::{self, Channel, Filter, Input};
+use crate::init::{self, Channel, Filter, Input, Surroundings};
 use crate::launcher::request::{Request, Role, StreamKind};
 use crate::log;
 use crate::record::{self, ExitRecord, InitRecord};
@@ -47,6 +47,7 @@ fn make(request: &mut Request, report: &OwnedFd) -> Result<Attended, Failure> {
     .map_err(io(Stage::Streams, "open FIFOs in the run directory"))?;
     let (channel, init_end) = Channel::pair().map_err(io(Stage::Clone, "make a socket pair"))?;
     let group = request.take(Role::CgroupV2);
+    let surroundings = Surroundings::here().map_err(io(Stage::Namespace, "look at the monitor's namespaces"))?;
 
     match fork(request.head.clone_flags, group.as_ref()).map_err(io(Stage::Clone, "clone3 the first process"))? {
         Cloned::Child => {
@@ -71,6 +72,7 @@ fn make(request: &mut Request, report: &OwnedFd) -> Result<Attended, Failure> {
                 seccomp,
                 channel: init_end,
                 gate,
+                surroundings,
             })
         }
         Cloned::Parent { pid, pidfd } => {

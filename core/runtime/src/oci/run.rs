@@ -5,7 +5,7 @@ use super::console::Console;
 use super::state::StateDir;
 use super::{OciError, Run, bundle, own_image, signals, system};
 use crate::failure::Failure;
-use crate::init::{self, Channel, FromInit, Input};
+use crate::init::{self, Channel, FromInit, Input, Surroundings};
 use crate::socket;
 use davit_sys::clone::{self, Cloned};
 use nix::sys::signalfd::SignalFd;
@@ -24,6 +24,7 @@ pub(super) fn run(root: &Path, args: &Run) -> Result<i32, OciError> {
     let (ours, channel) = Channel::pair().map_err(system("make a socket pair"))?;
     let signals = signals::intercept().map_err(system("block signals"))?;
 
+    let surroundings = Surroundings::here().map_err(system("look at the caller's namespaces"))?;
     let flags = init::clone_flags(spec.oci.linux().as_ref());
     let (pid, process) = match fork(flags, joins.unified.as_ref())? {
         Cloned::Parent { pid, pidfd } => (pid, pidfd),
@@ -38,6 +39,7 @@ pub(super) fn run(root: &Path, args: &Run) -> Result<i32, OciError> {
                 seccomp,
                 channel,
                 gate: None,
+                surroundings,
             })
         }
     };
