@@ -4,7 +4,7 @@ use crate::{
     address,
     channel::{Channel, Family},
     error::{NetError, Result},
-    fault,
+    fault, flow,
     host::{Host, Surroundings},
     instance::Role,
     link, macvlan,
@@ -151,7 +151,8 @@ impl Host {
                 Err(NetError::Conflict("a port is published for another container".into()))
             }
             other => other,
-        }
+        }?;
+        flow::turn_to(plan)
     }
 
     /// Removes the endpoint's ports and its link; goes on after a failure and reports every one.
@@ -181,7 +182,8 @@ impl Host {
         NetError::gather(errors)
     }
 
-    /// Closes the endpoint's ports: from now on a new connection to them is refused, one that is open goes on.
+    /// Closes the endpoint's ports: from now on a new connection to them is refused, one of TCP or SCTP that is open goes
+    /// on.
     ///
     /// Takes the kernel a grace period, some 5 to 15 ms, where there is a port.
     pub fn unpublish(&self, plan: &EndpointPlan) -> Result<()> {
@@ -189,7 +191,8 @@ impl Host {
         if elements.is_empty() {
             return Ok(());
         }
-        set::remove(&mut Channel::open(Family::Netfilter)?, &self.table, &elements)
+        set::remove(&mut Channel::open(Family::Netfilter)?, &self.table, &elements)?;
+        flow::turn_from(plan)
     }
 
     /// The name of the host's end of the endpoint's veth pair.

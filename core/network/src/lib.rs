@@ -18,6 +18,7 @@ pub mod check;
 mod endpoint;
 mod error;
 mod fault;
+mod flow;
 mod host;
 mod instance;
 mod leases;

@@ -17,8 +17,10 @@ pub(crate) const CREATE: u16 = 0x400;
 /// `NLM_F_APPEND`.
 pub(crate) const APPEND: u16 = 0x800;
 
+/// `NLA_F_NESTED`, part of the type of an attribute that is made of attributes.
+pub(crate) const NESTED: u16 = 0x8000;
+
 const HEADER: usize = 16;
-const NESTED: u16 = 0x8000;
 const KIND_MASK: u16 = 0x3fff;
 
 /// A message being written.

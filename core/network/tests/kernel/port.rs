@@ -137,3 +137,44 @@ fn a_published_udp_port_answers_from_the_address_that_was_asked() {
         assert_eq!(&buffer[..length], b"answer");
     });
 }
+
+#[test]
+fn a_sender_of_udp_that_never_pauses_reaches_whoever_has_the_port_now() {
+    on_a_host(|host| {
+        let plan = network(21);
+        host.apply_network("n", &journalled(&plan)).unwrap();
+        let outside = UdpSocket::bind("127.0.0.1:0").unwrap();
+        outside.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+        let answer = || {
+            let mut buffer = [0; 16];
+            // What an earlier packet was refused with is reported once.
+            for _ in 0..3 {
+                let sent = outside.send_to(b"question", "127.0.0.1:5354");
+                if let Ok((length, _)) = sent.and_then(|_| outside.recv_from(&mut buffer)) {
+                    return Some(buffer[..length].to_vec());
+                }
+            }
+            None
+        };
+        assert_eq!(answer(), None, "nobody has the port");
+        for (id, nth) in [("a", 2), ("b", 3)] {
+            let space = Netns::create().unwrap();
+            let wanted = endpoint(21, nth, &[("udp", 5354, None)]);
+            connect(host, ("n", &plan), id, &wanted, &space).unwrap();
+            let inside = space.run(|| Ok(UdpSocket::bind("0.0.0.0:80").unwrap())).unwrap();
+            inside.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
+            let echo = std::thread::spawn(move || {
+                let mut buffer = [0; 16];
+                while let Ok((_, from)) = inside.recv_from(&mut buffer) {
+                    inside.send_to(id.as_bytes(), from).unwrap();
+                }
+            });
+            assert_eq!(answer().as_deref(), Some(id.as_bytes()), "{id} has the port");
+            // The container is still there, and answers whoever reaches it.
+            host.unpublish(&wanted).unwrap();
+            assert_eq!(answer(), None, "{id} has it no more");
+            echo.join().unwrap();
+            host.undo_endpoint(id, &wanted).unwrap();
+        }
+    });
+}
