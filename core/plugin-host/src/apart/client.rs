@@ -44,7 +44,7 @@ use std::{
 };
 use tokio::{
     io::BufReader,
-    sync::{Semaphore, mpsc, oneshot, watch},
+    sync::{Notify, Semaphore, mpsc, oneshot, watch},
 };
 
 /// How long the process may take until it serves.
@@ -100,7 +100,8 @@ pub(super) struct Running {
     ended: watch::Sender<bool>,
     /// The outer process.
     pid: u32,
-    child: Mutex<tokio::process::Child>,
+    /// Told where the process is to be killed.
+    kill: Notify,
 }
 
 #[derive(Default)]
@@ -222,6 +223,7 @@ impl Running {
         let failed = |e: io::Error| format!("the plugin host {} cannot be started: {e}", program.program.display());
         let (ours, theirs) = UnixStream::pair().map_err(failed)?;
         ours.set_nonblocking(true).map_err(failed)?;
+        let socket = ours.try_clone().map_err(failed)?;
         let mut command = tokio::process::Command::new(&program.program);
         command.args(&program.arguments).env_clear().current_dir("/").kill_on_drop(true);
         command.stdin(Stdio::from(OwnedFd::from(theirs))).stdout(Stdio::null()).stderr(Stdio::null());
@@ -247,8 +249,9 @@ impl Running {
             next: AtomicU64::new(0),
             ended: watch::Sender::new(false),
             pid: child.id().unwrap_or(0),
-            child: Mutex::new(child),
+            kill: Notify::new(),
         });
+        tokio::spawn(attend(running.clone(), child, socket));
         tokio::spawn(listen(running.clone(), from));
         Ok(running)
     }
@@ -342,8 +345,7 @@ impl Running {
     /// Ends the process: it hangs, or says what makes no sense.
     pub(super) fn end(&self, why: &str) {
         tracing::warn!("the plugin host is ended: {why}");
-        // An error says that it has ended already.
-        let _ = self.child.lock().unwrap_or_else(PoisonError::into_inner).start_kill();
+        self.kill.notify_one();
     }
 
     /// Whoever waits has waited for nothing.
@@ -357,6 +359,21 @@ impl Running {
 
 /// What is told where the process ended.
 pub(super) const ENDED: &str = "the plugin host ended meanwhile; it is started again with the next call";
+
+/// Waits for the outer process, or kills it. The inner one ends with it; where it was too young to be told, it sees that
+/// its socket is closed.
+async fn attend(running: Arc<Running>, mut child: tokio::process::Child, socket: UnixStream) {
+    let status = tokio::select! {
+        status = child.wait() => status,
+        () = running.kill.notified() => child.kill().await.and(child.wait().await),
+    };
+    match status {
+        Ok(status) => tracing::debug!("the plugin host ended with {status}"),
+        Err(e) => tracing::warn!("waiting for the plugin host: {e}"),
+    }
+    // It may be closed already, by the other side.
+    let _ = socket.shutdown(std::net::Shutdown::Both);
+}
 
 /// Takes what the process says until it ends.
 async fn listen(running: Arc<Running>, mut from: BufReader<tokio::net::unix::OwnedReadHalf>) {

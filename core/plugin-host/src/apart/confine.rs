@@ -95,7 +95,7 @@ pub(super) fn enter() -> io::Result<()> {
     for (resource, limit) in [(Resource::Core, 0), (Resource::Nofile, DESCRIPTORS)] {
         rustix::process::setrlimit(resource, Rlimit { current: Some(limit), maximum: Some(limit) })?;
     }
-    // Changes of identity forget it, so it comes last; a parent that has gone before is seen by the socket's end.
+    // Changes of identity forget it, so it comes last. Where the parent has gone before, the daemon closes the socket.
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
     Ok(())
 }
