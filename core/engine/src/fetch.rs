@@ -70,10 +70,16 @@ impl BlobSink for Sink {
     }
 
     async fn write(&mut self, bytes: Bytes) -> io::Result<()> {
-        self.0.write(&bytes).map_err(io::Error::other)
+        self.0.write(&bytes).map_err(sink_error)
     }
 
     async fn reset(&mut self) -> io::Result<()> {
-        self.0.restart().map_err(io::Error::other)
+        self.0.restart().map_err(sink_error)
     }
+}
+
+/// A full disk can be told from other errors on its way through the registry's client.
+fn sink_error(e: StoreError) -> io::Error {
+    let kind = if e.is_no_space() { io::ErrorKind::StorageFull } else { io::ErrorKind::Other };
+    io::Error::new(kind, e)
 }

@@ -306,6 +306,7 @@ pub(crate) fn store_error(e: StoreError) -> EngineError {
         StoreError::Unsupported { .. } => EngineError::new(Kind::Unsupported, e.to_string()),
         StoreError::Cancelled => EngineError::new(Kind::Canceled, e.to_string()),
         StoreError::Driver(port) => port.into(),
+        e if e.is_no_space() => EngineError::new(Kind::NoSpace, e.to_string()),
         other => EngineError::new(Kind::Internal, other.to_string()),
     }
 }

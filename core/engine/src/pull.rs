@@ -9,7 +9,7 @@ use crate::{
     plugins,
     progress::{Board, Interest, ProgressStream},
 };
-use davit_model::{auth::Credential, id::Caller, reference::Reference};
+use davit_model::{auth::Credential, digest::Digest, id::Caller, reference::Reference};
 use davit_registry::{Descriptor, ErrorKind, Platform, Registry, Session};
 use davit_store::{
     LayerSource, Lease, StoreError,
@@ -103,12 +103,15 @@ impl Pull {
         let manifest = manifest.map_err(store_error)?;
         let before = store.resolve(&reference.to_string()).await.ok().map(|i| i.record.id);
         let lease = store.lease(&format!("pull {}", reference.familiar())).await.map_err(store_error)?;
-        let config = self.config(&lease, &manifest).await?;
-        let fresh = self.layers(&driver, &lease, &manifest, &config).await?;
-        store
-            .put_image(&manifest, std::slice::from_ref(reference), true, Some(&resolved.digest))
-            .await
-            .map_err(store_error)?;
+        let (config, fresh) = match self.bring(&driver, &lease, &manifest, &resolved.digest).await {
+            Ok(brought) => brought,
+            Err(e) => {
+                if e.kind() == Kind::NoSpace {
+                    self.give_back(lease).await;
+                }
+                return Err(e);
+            }
+        };
         lease.release().await.map_err(store_error)?;
         self.board.foot(format!("Digest: {}", resolved.digest));
         let newer = fresh || before.as_ref() != Some(&config.digest);
@@ -117,6 +120,30 @@ impl Pull {
         let attributes = BTreeMap::from([("name".to_owned(), reference.familiar_name())]);
         self.engine.publish("image.pull", &reference.familiar(), attributes);
         Ok(())
+    }
+
+    /// Brings what the image is made of, and puts the image on record; says whether anything was missing.
+    async fn bring(
+        &self,
+        driver: &Arc<dyn davit_model::storage::StorageDriver>,
+        lease: &Lease,
+        manifest: &Manifest,
+        digest: &Digest,
+    ) -> Result<(Config, bool), EngineError> {
+        let config = self.config(lease, manifest).await?;
+        let fresh = self.layers(driver, lease, manifest, &config).await?;
+        let put =
+            self.engine.inner.store.put_image(manifest, std::slice::from_ref(&self.reference), true, Some(digest));
+        put.await.map_err(store_error)?;
+        Ok((config, fresh))
+    }
+
+    /// What a pull that was interrupted has brought is kept for the next try; of one that does not fit, nothing is.
+    async fn give_back(&self, lease: Lease) {
+        if let Err(e) = lease.release().await {
+            return tracing::warn!("giving back the room of a pull: {e}");
+        }
+        self.engine.collect().await;
     }
 
     fn fetcher(&self) -> Fetcher<'_> {
@@ -266,6 +293,7 @@ pub(crate) fn registry_error(e: davit_registry::Error) -> EngineError {
         ErrorKind::NotFound(_) | ErrorKind::NoPlatform { .. } => Kind::NotFound,
         ErrorKind::Policy(port) => EngineError::from(port.clone()).kind(),
         ErrorKind::Manifest(_) => Kind::Invalid,
+        ErrorKind::Sink(e) if e.kind() == io::ErrorKind::StorageFull => Kind::NoSpace,
         ErrorKind::Down { .. } | ErrorKind::Timeout { .. } | ErrorKind::RateLimited { .. } => Kind::Unavailable,
         _ => Kind::Internal,
     };

@@ -3,8 +3,8 @@
 use crate::{
     dirs::{self, DIR},
     error::{IoContext, Result, StoreError},
+    facts,
     steps::{forget, project_of},
-    writer,
 };
 use davit_model::storage::{Facts, Place};
 use rustix::fs::{FileType, Mode, OFlags};
@@ -113,7 +113,7 @@ impl Area {
 
     /// Whether limits on trees hold here.
     pub(crate) fn limits_projects(&self) -> bool {
-        davit_sys::quota::enforced(self.fd()).unwrap_or(false)
+        facts::limits_projects(self.fd())
     }
 
     /// Everything written beneath the area reaches the disk.
@@ -121,45 +121,8 @@ impl Area {
         rustix::fs::syncfs(&self.0.fd).doing("flush", self.0.driver.clone())
     }
 
-    /// What the file system beneath can do. Each feature is probed: found here means tried here.
+    /// What the file system beneath can do.
     pub fn facts(&self) -> Result<Facts> {
-        let stat = rustix::fs::fstatvfs(&self.0.fd).doing("look at", self.0.driver.clone())?;
-        let mut facts = Facts { free_bytes: stat.f_bavail.saturating_mul(stat.f_frsize), ..Facts::default() };
-        let mut found = |feature: &str, there: bool| {
-            if there {
-                facts.features.insert(feature.to_owned());
-            }
-        };
-        // An overlay's upper must hold whiteouts and trusted attributes.
-        found("overlay", mounts("overlay") && self.holds_overlay_marks());
-        // Layers must be written as well as mounted.
-        found(writer::EROFS, writer::program().is_some() && mounts(writer::EROFS));
-        found("reflink", self.reflinks());
-        found("btrfs", dirs::on_btrfs(&self.0.fd)?);
-        found("quota", self.limits_projects());
-        Ok(facts)
+        facts::of(self.fd(), &self.0.driver)
     }
-
-    fn scratch(&self) -> Option<OwnedFd> {
-        let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
-        rustix::fs::openat(&self.0.trash, ".", flags, Mode::RUSR | Mode::WUSR).ok()
-    }
-
-    fn reflinks(&self) -> bool {
-        let (Some(a), Some(b)) = (self.scratch(), self.scratch()) else { return false };
-        rustix::io::write(&a, &[1; 4096]).is_ok() && rustix::fs::ioctl_ficlone(&b, &a).is_ok()
-    }
-
-    fn holds_overlay_marks(&self) -> bool {
-        let flags = rustix::fs::XattrFlags::empty();
-        self.scratch().is_some_and(|f| rustix::fs::fsetxattr(&f, "trusted.overlay.opaque", b"y", flags).is_ok())
-    }
-}
-
-/// Whether the kernel mounts file systems of that name; asking loads the module. Who may not mount reads the list.
-fn mounts(name: &str) -> bool {
-    davit_sys::image::known(name).unwrap_or_else(|_| {
-        let list = std::fs::read_to_string("/proc/filesystems").unwrap_or_default();
-        list.lines().any(|line| line.split_whitespace().next_back() == Some(name))
-    })
 }

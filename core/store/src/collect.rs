@@ -133,13 +133,14 @@ fn doom(c: &Connection, driver: &str, id: &Digest) -> Result<bool> {
 }
 
 impl Store {
-    /// Removes what no image, root or lease names. Layers of drivers that are not in `drivers` stay.
+    /// Removes what no image, root or lease names. Layers of drivers that are not in `drivers` go without being asked for:
+    /// what belongs to each is on record.
     pub async fn collect(&self, drivers: &[Arc<dyn StorageDriver>]) -> Result<Collected> {
         let (marked, all) = self.0.db.read(|c| Ok::<_, StoreError>((mark(c)?, layers(c)?))).await?;
         let mut done = Collected::default();
         for (name, chain) in sweep_order(&all, &marked) {
-            let Some(driver) = drivers.iter().find(|d| d.name() == name) else { continue };
-            match self.remove_layer(driver, &chain).await {
+            let driver = drivers.iter().find(|d| d.name() == name);
+            match self.remove_layer(&name, driver, &chain).await {
                 Ok(None) => {}
                 Ok(Some(bytes)) => {
                     done.bytes += bytes;
@@ -171,16 +172,25 @@ impl Store {
         tokio::task::spawn_blocking(sweep).await.map_err(StoreError::join)?
     }
 
-    /// Removes a layer as its driver says; what the driver's plan forgets goes, too. Answers its size; none: it stays.
-    async fn remove_layer(&self, driver: &Arc<dyn StorageDriver>, chain: &[Digest]) -> Result<Option<u64>> {
+    /// Removes a layer as its driver says; what the driver's plan forgets goes, too, and all where there is no driver.
+    /// Answers its size; none: it stays.
+    async fn remove_layer(
+        &self,
+        name: &str,
+        driver: Option<&Arc<dyn StorageDriver>>,
+        chain: &[Digest],
+    ) -> Result<Option<u64>> {
         let Some(id) = chain.last().cloned() else { return Ok(None) };
-        let name = driver.name().to_owned();
         let lock = self.lock(&format!("layer:{name}:{id}"));
         let _held = lock.lock().await;
-        let area = self.area(driver.as_ref())?;
-        let Planned { plan: mut steps, state } = driver.remove_layer(&self.chain(&name, chain).await?).await?;
+        let area = self.area_of(name)?;
+        let planned = match driver {
+            Some(driver) => driver.remove_layer(&self.chain(name, chain).await?).await?,
+            None => Planned::from(Vec::new()),
+        };
+        let Planned { plan: mut steps, state } = planned;
         let own = format!("layer:{}", id.hex());
-        let (on, owner) = (name.clone(), own.clone());
+        let (on, owner) = (name.to_owned(), own.clone());
         let take = move |c: &Connection| {
             let size = find(c, &on, &id)?.map_or(0, |layer| layer.size);
             Ok::<_, StoreError>(if doom(c, &on, &id)? { Some((owned(c, &on, &owner)?, size)) } else { None })

@@ -151,6 +151,15 @@ impl StoreError {
         }
     }
 
+    /// Whether it comes from a full file system.
+    pub fn is_no_space(&self) -> bool {
+        match self {
+            Self::NoSpace { .. } => true,
+            Self::Undo { source, .. } => source.is_no_space(),
+            _ => false,
+        }
+    }
+
     pub(crate) fn archive(why: impl Into<String>) -> Self {
         Self::Archive(why.into())
     }

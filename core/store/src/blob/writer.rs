@@ -11,7 +11,8 @@ use std::{
     sync::Arc,
 };
 
-/// Writes one blob. Dropped before [`BlobWriter::finish`], what was written stays and the next writer goes on there.
+/// Writes one blob. Dropped before [`BlobWriter::finish`], what was written stays and the next writer goes on there; but
+/// where the file system is full it gives its room back.
 ///
 /// `write` blocks for a copy into the page cache and a hash; `finish` blocks for an fsync.
 #[derive(Debug)]
@@ -24,6 +25,8 @@ pub struct BlobWriter {
     hash: Sha256,
     offset: u64,
     progress: Arc<Progress>,
+    /// The part's name is not this writer's any more.
+    gone: bool,
 }
 
 impl BlobWriter {
@@ -53,6 +56,7 @@ impl BlobWriter {
             hash: Sha256::new(),
             offset: 0,
             progress,
+            gone: false,
         };
         writer.rehash()?;
         Ok(writer)
@@ -100,7 +104,7 @@ impl BlobWriter {
         Ok(())
     }
 
-    /// Appends. More bytes than declared are an error, and the part is removed.
+    /// Appends. More bytes than declared are an error, and the part is removed; as it is where there is no room for it.
     pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
         let end = self.offset.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
         if let Some(want) = self.size.filter(|size| end > *size) {
@@ -108,10 +112,10 @@ impl BlobWriter {
             return Err(StoreError::WrongSize { object: format!("blob {}", self.digest), want, got: end });
         }
         if let Err(e) = self.file.write_all(bytes) {
-            // What went in partly is cut off again, so that the rest can follow once there is space.
+            // What went in partly is cut off again: where it can be resumed, every byte is one that was counted.
             let _ = self.file.set_len(self.offset);
             let _ = self.file.seek(SeekFrom::Start(self.offset));
-            return Err(StoreError::io("write", self.object(), e));
+            return Err(self.without_room(StoreError::io("write", self.object(), e)));
         }
         self.hash.update(bytes);
         self.offset = end;
@@ -138,9 +142,8 @@ impl BlobWriter {
             self.discard("wrong digest")?;
             return Err(StoreError::WrongDigest { object, want: self.digest.clone(), got });
         }
-        self.file.sync_all().doing("flush", object.clone())?;
-        rustix::fs::renameat(&self.folders.ingest, &self.part, &self.folders.done, name(&self.digest)?)
-            .doing("commit", object.clone())?;
+        self.commit(&object).map_err(|e| self.without_room(e))?;
+        self.gone = true;
         davit_sys::fault::point("store.blob");
         rustix::fs::fsync(&self.folders.done).doing("flush the folder of", object)?;
         self.progress.finish();
@@ -148,12 +151,29 @@ impl BlobWriter {
     }
 
     /// Gives up and removes what is there.
-    pub fn abandon(self) -> Result<()> {
+    pub fn abandon(mut self) -> Result<()> {
         self.discard("abandoned")
     }
 
-    fn discard(&self, why: &'static str) -> Result<()> {
+    fn commit(&self, object: &str) -> Result<()> {
+        self.file.sync_all().doing("flush", object)?;
+        rustix::fs::renameat(&self.folders.ingest, &self.part, &self.folders.done, name(&self.digest)?)
+            .doing("commit", object)
+    }
+
+    /// Gives the room back where there is none left, and at once: followers may hold the file open for a while.
+    fn without_room(&mut self, e: StoreError) -> StoreError {
+        if e.is_no_space() {
+            // The error that is told is the first one.
+            let _ = self.restart();
+            let _ = self.discard("no space left");
+        }
+        e
+    }
+
+    fn discard(&mut self, why: &'static str) -> Result<()> {
         self.progress.fail(why);
+        self.gone = true;
         match rustix::fs::unlinkat(&self.folders.ingest, &self.part, AtFlags::empty()) {
             Ok(()) | Err(rustix::io::Errno::NOENT) => Ok(()),
             Err(e) => Err(StoreError::io("remove", self.object(), e)),
@@ -164,6 +184,10 @@ impl BlobWriter {
 impl Drop for BlobWriter {
     fn drop(&mut self) {
         self.progress.fail("the transfer ended early");
+        // Nothing is in it that could be gone on with.
+        if self.offset == 0 && !self.gone {
+            let _ = self.discard("the transfer ended early");
+        }
     }
 }
 
@@ -217,6 +241,43 @@ mod tests {
         assert!(matches!(w.finish(), Err(StoreError::WrongSize { want: 5, got: 4, .. })));
         assert_eq!(parts(&dir), 0);
         assert_eq!(blobs.size(&d).unwrap(), None);
+    }
+
+    #[test]
+    fn what_does_not_fit_gives_its_room_back_at_once() {
+        let disk = crate::testing::SmallDisk::new();
+        let root = rustix::fs::open(disk.path(), OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).unwrap();
+        let blobs = Blobs::open(&root).unwrap();
+        let before = disk.used();
+        let mut w = blobs.writer(&digest(b"too large"), None).unwrap();
+        let mut follower = w.follow().unwrap();
+        let piece = vec![7; 1 << 20];
+        let full = (0..64).find_map(|_| w.write(&piece).err()).unwrap();
+        assert!(full.is_no_space(), "{full}");
+        assert_eq!(std::fs::read_dir(disk.path().join("content/ingest")).unwrap().count(), 0);
+        // Whoever reads it meanwhile learns of it, and keeps none of the room.
+        disk.uses_at_most(before + (64 << 10));
+        let e = follower.read_to_end(&mut Vec::new()).unwrap_err();
+        assert!(e.to_string().contains("no space left"), "{e}");
+        drop((w, follower));
+    }
+
+    #[test]
+    fn a_transfer_that_brought_nothing_leaves_nothing() {
+        let (dir, blobs) = blobs();
+        let d = digest(b"right");
+        let mut w = blobs.writer(&d, Some(5)).unwrap();
+        w.write(b"wrong").unwrap();
+        w.restart().unwrap();
+        drop(w);
+        assert_eq!(parts(&dir), 0);
+        // Nor does it take away what another writer has begun under the same name.
+        let mut first = blobs.writer(&d, Some(5)).unwrap();
+        first.write(b"too long").unwrap_err();
+        let mut second = blobs.writer(&d, Some(5)).unwrap();
+        second.write(b"ri").unwrap();
+        drop(first);
+        assert_eq!(parts(&dir), 1);
     }
 
     #[test]

@@ -144,6 +144,20 @@ async fn an_image_in_use_stays_and_an_unused_one_goes_with_its_blobs() {
 }
 
 #[tokio::test]
+async fn a_layer_that_nobody_needs_goes_also_where_its_driver_has_left_the_site() {
+    let (dir, store, a, b) = two_images().await;
+    for image in [&a, &b] {
+        store.remove_image(&image.id(), |_| None).await.unwrap();
+    }
+    let collected = store.collect(&[]).await.unwrap();
+    assert!(collected.errors.is_empty() && !collected.layers.is_empty() && collected.bytes > 0, "{collected:?}");
+    let area = dir.path().join("areas/overlaying");
+    let left: Vec<_> = std::fs::read_dir(area).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert_eq!(left, [".trash"]);
+    assert!(store.check().await.unwrap().is_empty());
+}
+
+#[tokio::test]
 async fn a_lease_keeps_what_no_record_names_yet() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path()).unwrap();
