@@ -11,7 +11,10 @@ use crate::{
     streams::{Stdin, Terminal, pipe, relay, relay_terminal, sender},
     supervise::AsyncReports,
 };
-use davit_model::{container::ContainerSpec, id::Caller};
+use davit_model::{
+    container::ContainerSpec,
+    id::{Caller, ContainerId},
+};
 use davit_runtime::{ExecSpec, launcher::client::ExecRequest, record::InitRecord, report::Report};
 use oci_spec::runtime as oci;
 use std::{
@@ -72,11 +75,11 @@ pub struct ExecDetails {
     pub options: ExecOptions,
 }
 
-/// A session.
+/// A session. It is its container's, and knows it by id only: with the container it is gone.
 #[derive(Debug)]
 pub(crate) struct Exec {
     pub(crate) id: String,
-    pub(crate) container: Arc<Container>,
+    container: ContainerId,
     pub(crate) options: ExecOptions,
     state: Mutex<State>,
     stdin: tokio::sync::Mutex<Stdin>,
@@ -149,7 +152,7 @@ impl Engine {
         container.forget_execs(KEPT, |e| e.over());
         container.add_exec(Arc::new(Exec {
             id: id.clone(),
-            container: container.clone(),
+            container: container.id.clone(),
             options,
             state: Mutex::default(),
             stdin: tokio::sync::Mutex::new(Stdin::Closed),
@@ -159,19 +162,19 @@ impl Engine {
         Ok(id)
     }
 
-    fn find_exec(&self, id: &str) -> Result<Arc<Exec>, EngineError> {
+    fn find_exec(&self, id: &str) -> Result<(Arc<Container>, Arc<Exec>), EngineError> {
         let all = self.inner.containers.all();
-        let found = all.iter().find_map(|c| c.exec(id));
+        let found = all.into_iter().find_map(|c| c.exec(id).map(|exec| (c, exec)));
         found.ok_or_else(|| EngineError::not_found(format!("No such exec instance: {id}")))
     }
 
     /// Starts a session; with `attach` its streams.
     pub async fn exec_start(&self, id: &str, attach: bool) -> Result<Option<Attached>, EngineError> {
-        let exec = self.find_exec(id)?;
+        let (container, exec) = self.find_exec(id)?;
         if std::mem::replace(&mut exec.state().begun, true) {
             return Err(EngineError::conflict(format!("Error: Exec command {id} is already running")));
         }
-        let begun = self.begin_exec(&exec).await;
+        let begun = self.begin_exec(&container, &exec).await;
         let (ours, terminal) = match begun {
             Ok(begun) => begun,
             Err(e) => {
@@ -186,8 +189,8 @@ impl Engine {
         };
         exec.state().terminal.clone_from(&terminal);
         let (output, pieces) = mpsc::channel(PIECES);
-        // Without a client the output is read all the same, and dropped: the process must not block on a full pipe.
-        let sink = |wanted: bool| if wanted && attach { output.clone() } else { discard() };
+        // What nobody wants goes where nobody listens.
+        let sink = |wanted: bool| if wanted && attach { output.clone() } else { mpsc::channel(1).0 };
         let mut relays = tokio::task::JoinSet::new();
         if let Some(terminal) = terminal {
             relays.spawn(relay_terminal(terminal, sink(true)));
@@ -197,16 +200,20 @@ impl Engine {
                 relays.spawn(relay(pipe, stream, sink(wanted)));
             }
         }
-        let attributes = event_attributes(&exec.container.record());
-        self.publish("container.exec_start", exec.container.id.as_str(), attributes);
-        self.inner.tasks.spawn(follow(self.clone(), exec.clone(), ours.reports, relays, output));
+        let attributes = event_attributes(&container.record());
+        self.publish("container.exec_start", container.id.as_str(), attributes);
+        self.inner.tasks.spawn(follow(self.clone(), container, exec.clone(), ours.reports, relays, output));
         Ok(attach.then(|| Attached::of_exec(&exec, pieces)))
     }
 
-    async fn begin_exec(&self, exec: &Arc<Exec>) -> Result<(Ours, Option<Arc<Terminal>>), EngineError> {
-        let record = exec.container.record();
+    async fn begin_exec(
+        &self,
+        container: &Arc<Container>,
+        exec: &Exec,
+    ) -> Result<(Ours, Option<Arc<Terminal>>), EngineError> {
+        let record = container.record();
         let options = exec.options.clone();
-        let container = exec.container.clone();
+        let container = container.clone();
         let engine = self.clone();
         let ask = move || {
             let inner = &engine.inner;
@@ -257,23 +264,25 @@ impl Engine {
 
     /// Sets the size of a session's terminal.
     pub async fn exec_resize(&self, id: &str, rows: u16, cols: u16) -> Result<(), EngineError> {
-        let exec = self.find_exec(id)?;
+        let (_, exec) = self.find_exec(id)?;
         let terminal = exec.state().terminal.clone();
         match terminal {
             Some(terminal) => {
                 terminal.resize(rows, cols).map_err(|e| EngineError::internal("resizing the terminal", e))
             }
+            // A client asks as soon as it has started one, and that may have ended by then.
+            None if exec.options.tty && exec.over() => Ok(()),
             None => Err(EngineError::conflict(format!("exec {id} has no terminal"))),
         }
     }
 
     /// A session, for `inspect`.
     pub async fn exec_inspect(&self, id: &str) -> Result<ExecDetails, EngineError> {
-        let exec = self.find_exec(id)?;
+        let (_, exec) = self.find_exec(id)?;
         let state = exec.state();
         Ok(ExecDetails {
             id: exec.id.clone(),
-            container: exec.container.id.to_string(),
+            container: exec.container.to_string(),
             running: state.pid != 0 && state.exit_code.is_none(),
             exit_code: state.exit_code,
             pid: state.pid,
@@ -303,9 +312,10 @@ async fn begun(exec: &Exec, reports: &AsyncReports) -> Result<Option<Arc<Termina
     }
 }
 
-/// Waits for the end, lets the last output through, and records the status.
+/// Waits for the end, lets the last output through, records the status and lets go of what the session held.
 async fn follow(
     engine: Engine,
+    container: Arc<Container>,
     exec: Arc<Exec>,
     reports: AsyncReports,
     mut relays: tokio::task::JoinSet<std::io::Result<()>>,
@@ -325,18 +335,12 @@ async fn follow(
     let drained = async { while relays.join_next().await.is_some() {} };
     let _ = tokio::time::timeout(DRAIN, drained).await;
     relays.abort_all();
-    exec.stdin.lock().await.close();
-    let mut attributes = event_attributes(&exec.container.record());
+    exec.state().terminal = None;
+    exec.stdin.lock().await.end();
+    let mut attributes = event_attributes(&container.record());
     attributes.insert("execID".to_owned(), exec.id.clone());
     attributes.insert("exitCode".to_owned(), code.to_string());
-    engine.publish("container.exec_die", exec.container.id.as_str(), attributes);
-}
-
-/// A place for output that nobody wants.
-fn discard() -> mpsc::Sender<Output> {
-    let (sender, mut receiver) = mpsc::channel(1);
-    tokio::spawn(async move { while receiver.recv().await.is_some() {} });
-    sender
+    engine.publish("container.exec_die", container.id.as_str(), attributes);
 }
 
 fn exec_spec(

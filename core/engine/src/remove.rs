@@ -25,12 +25,17 @@ impl Engine {
     pub async fn remove(&self, caller: &Caller, name: &str, options: RemoveOptions) -> Result<(), EngineError> {
         let container = self.inner.containers.find(name)?;
         self.admit(&crate::lifecycle::container_operation("container.remove", caller, &container.record())?).await?;
-        if options.force && container.read(|r| r.state.status.has_process()) {
+        let killed = options.force && container.read(|r| r.state.status.has_process());
+        if killed {
             self.kill_and_wait(&container).await?;
         }
         let transition = container.begin().await;
         let status = container.read(|r| r.state.status);
         if container.pulse().borrow().removed {
+            // One that removes itself at its end has done so at the end that we gave it: as was asked.
+            if killed {
+                return Ok(());
+            }
             return Err(EngineError::not_found(format!("No such container: {name}")));
         }
         if status.has_process() || status == Status::Restarting {

@@ -48,6 +48,11 @@ impl Stdin {
             *self = Self::Closed;
         }
     }
+
+    /// The process has ended: nothing is written to any more.
+    pub(crate) fn end(&mut self) {
+        *self = Self::Closed;
+    }
 }
 
 /// The master side of a pseudo-terminal.
@@ -117,7 +122,8 @@ pub(crate) fn sender(fd: OwnedFd) -> Result<pipe::Sender, EngineError> {
     pipe::Sender::from_owned_fd(fd).map_err(|e| EngineError::internal("taking over a pipe", e))
 }
 
-/// Reads a pipe to its end and passes on what comes; ends early where nobody listens any more.
+/// Reads a pipe to its end and passes on what comes. Where nobody listens (any more) it is read all the same, and dropped:
+/// the process must not block on a full pipe, nor end at a closed one.
 pub(crate) async fn relay(fd: OwnedFd, stream: u8, output: mpsc::Sender<Output>) -> io::Result<()> {
     let mut pipe = pipe::Receiver::from_owned_fd(fd)?;
     loop {
@@ -126,18 +132,14 @@ pub(crate) async fn relay(fd: OwnedFd, stream: u8, output: mpsc::Sender<Output>)
             return Ok(());
         }
         let piece = Output { time: jiff::Timestamp::now(), stream, bytes: piece.freeze() };
-        if output.send(piece).await.is_err() {
-            return Ok(());
-        }
+        let _ = output.send(piece).await;
     }
 }
 
 /// As [`relay`], for a terminal.
 pub(crate) async fn relay_terminal(terminal: Arc<Terminal>, output: mpsc::Sender<Output>) -> io::Result<()> {
     while let Some(bytes) = terminal.read().await? {
-        if output.send(Output { time: jiff::Timestamp::now(), stream: 1, bytes }).await.is_err() {
-            return Ok(());
-        }
+        let _ = output.send(Output { time: jiff::Timestamp::now(), stream: 1, bytes }).await;
     }
     Ok(())
 }

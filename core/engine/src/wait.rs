@@ -43,6 +43,9 @@ impl Engine {
                 WaitCondition::Removed => p.removed,
             };
             match pulse.wait_for(done).await {
+                // Who waits for a coming end has started it, and is told by the start why that failed: Docker's client
+                // would say it twice.
+                Ok(p) if condition != WaitCondition::NotRunning => WaitResult { error: None, ..p.last.clone() },
                 Ok(p) => p.last.clone(),
                 Err(_) => WaitResult { code: -1, error: Some("the container's record was dropped".into()) },
             }

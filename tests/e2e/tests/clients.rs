@@ -4,6 +4,7 @@ use anyhow::Result;
 use davit_e2e::{Done, World, run};
 use davit_fixtures::process::until;
 use std::{
+    net::TcpListener,
     path::Path,
     process::Command,
     time::{Duration, Instant},
@@ -71,6 +72,43 @@ fn the_docker_command_line_runs_and_watches_containers() -> Result<()> {
     assert_eq!(docker(&world, &["ps", "-aq"])?.success()?.out(), "");
     let gone = docker(&world, &["rm", "one"])?;
     assert!(gone.code == 1 && gone.stderr.contains("No such container: one"), "{gone:?}");
+    world.daemon.finish()
+}
+
+#[test]
+fn a_start_that_fails_is_told_once_by_the_docker_command_line() -> Result<()> {
+    if let Some(reason) = missing("docker", &["--version"]) {
+        println!("skipped: {reason}");
+        return Ok(());
+    }
+    let world = World::start()?;
+    docker(&world, &["pull", "-q", "IMAGE"])?.success()?;
+    let taken = TcpListener::bind("127.0.0.1:0")?;
+    let port = format!("{}:80", taken.local_addr()?);
+    for (code, on_record, args) in [
+        (127, "127", &["IMAGE", "nosuchcommand"][..]),
+        (126, "126", &["IMAGE", "/etc"]),
+        (125, "128", &["-p", &port, "IMAGE", "true"]),
+    ] {
+        for how in [&["--rm"][..], &["-d"], &[], &["-d", "--rm"], &["--restart", "on-failure:2"]] {
+            let done = docker(&world, &[&["run"], how, args].concat())?;
+            assert_eq!(done.code, code, "{how:?} {args:?}: {done:?}");
+            let said: Vec<&str> =
+                done.stderr.lines().filter(|l| !l.is_empty() && !l.starts_with("Run 'docker run --help'")).collect();
+            assert!(
+                said.len() == 1 && said[0].starts_with("docker: Error response from daemon: "),
+                "{how:?}: {done:?}"
+            );
+        }
+        let left = docker(&world, &["ps", "-aq"])?.success()?;
+        assert_eq!(left.stdout.lines().count(), 3, "--rm leaves none: {left:?}");
+        for id in left.stdout.lines() {
+            assert_eq!(docker(&world, &["wait", id])?.success()?.out(), on_record);
+            let again = docker(&world, &["start", "-a", id])?;
+            assert!(again.code != 0 && again.stderr.lines().count() == 1, "{again:?}");
+            docker(&world, &["rm", id])?.success()?;
+        }
+    }
     world.daemon.finish()
 }
 

@@ -119,6 +119,19 @@ fn bind_mounts_are_read_and_kept_read_only() -> Result<()> {
 }
 
 #[test]
+fn what_removes_itself_at_its_end_can_be_removed_by_force() -> Result<()> {
+    let world = World::start()?;
+    world.pull()?;
+    for round in 0..30 {
+        let id = world.davit(&["run", "-d", "--rm", "IMAGE", "sleep", "1000"])?.success()?;
+        let done = world.davit(&["rm", "-f", id.out()])?;
+        assert!(done.code == 0 && done.stderr.is_empty(), "round {round}: {done:?}");
+    }
+    assert_eq!(world.davit(&["ps", "-aq"])?.success()?.out(), "");
+    world.daemon.finish()
+}
+
+#[test]
 fn twenty_runs_at_once_do_not_disturb_each_other() -> Result<()> {
     let world = World::start()?;
     world.pull()?;

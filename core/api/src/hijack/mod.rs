@@ -12,7 +12,11 @@ mod head;
 pub(crate) mod intercept;
 pub(crate) mod pump;
 
-use crate::{failure::ApiError, server::Peer, version::ApiVersion};
+use crate::{
+    failure::ApiError,
+    server::{Gone, Peer},
+    version::ApiVersion,
+};
 use axum::{
     body::Body,
     extract::FromRequestParts,
@@ -47,11 +51,11 @@ impl<S: Sync> FromRequestParts<S> for Hijack {
 }
 
 impl Hijack {
-    /// Takes the connection over. `session` gets the client's bytes once the answer is out, and is dropped when the
-    /// client leaves.
+    /// Takes the connection over. `session` gets the client's bytes once the answer is out, and what tells that the client
+    /// has left.
     pub(crate) fn accept<F, T>(self, tty: bool, session: F) -> Response
     where
-        F: FnOnce(Wire) -> T + Send + 'static,
+        F: FnOnce(Wire, Option<Gone>) -> T + Send + 'static,
         T: Future<Output = ()> + Send,
     {
         let Some(upgrade) = self.upgrade else {
@@ -63,13 +67,7 @@ impl Hijack {
                 Ok(upgraded) => TokioIo::new(upgraded),
                 Err(e) => return tracing::debug!("the connection was not handed over: {e}"),
             };
-            match peer.map(|p| p.gone()) {
-                Some(gone) => tokio::select! {
-                    () = session(wire) => {}
-                    () = gone.wait() => tracing::debug!("an attached client left"),
-                },
-                None => session(wire).await,
-            }
+            session(wire, peer.map(|p| p.gone())).await;
         });
         let content_type = if !tty && self.version >= ApiVersion::MULTIPLEXED { MULTIPLEXED } else { RAW };
         let answer = Response::builder()

@@ -1,7 +1,7 @@
 //! Moves an attached session's bytes: output to the client, in frames or bare; the client's bytes to standard input.
 
 use super::{Wire, detach::DetachKeys};
-use crate::frames;
+use crate::{frames, server::Gone};
 use davit_engine::{Attached, StdinSink};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -9,24 +9,35 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 /// How long a client may take to close its side once the session is over.
 const LINGER: Duration = Duration::from_secs(5);
 
-/// Runs a session to its end: the process's end, the detach keys, or a client that takes no more.
-pub(crate) async fn run(wire: Wire, mut attached: Attached, keys: Option<DetachKeys>) {
+/// Runs a session to its end: the process's end, the detach keys, or a client that leaves.
+pub(crate) async fn run(wire: Wire, mut attached: Attached, keys: Option<DetachKeys>, gone: Option<Gone>) {
     let (mut from_client, mut to_client) = tokio::io::split(wire);
     let stdin = attached.stdin.take();
-    let input = async {
-        let detached = match stdin {
+    let mut fed = stdin.is_none();
+    let mut input = Box::pin(async {
+        match stdin {
             Some(sink) => feed(&mut from_client, sink, keys).await,
             None => false,
-        };
-        // The end of input is not the end of the session; the detach keys are.
-        if !detached {
-            std::future::pending::<()>().await;
+        }
+    });
+    let mut output = Box::pin(drain(attached, &mut to_client));
+    let left = loop {
+        tokio::select! {
+            left = &mut output => break left,
+            () = leaves(gone.as_ref()) => break true,
+            // The end of input is not the end of the session; the detach keys are.
+            detached = &mut input, if !fed => match detached {
+                true => break false,
+                false => fed = true,
+            },
         }
     };
-    tokio::select! {
-        () = drain(&mut attached, &mut to_client) => {}
-        () = input => {}
+    drop(output);
+    // What a client has sent before it left is the process's all the same, and then the end of its input.
+    if left && !fed {
+        input.as_mut().await;
     }
+    drop(input);
     // Bytes left unread at the close would reach the client as a reset instead of an end.
     let _ = to_client.shutdown().await;
     let _ = tokio::time::timeout(LINGER, tokio::io::copy(&mut from_client, &mut tokio::io::sink())).await;
@@ -43,20 +54,32 @@ pub(crate) async fn refuse(wire: &mut Wire, tty: bool, why: &str) {
     let _ = tokio::time::timeout(LINGER, tokio::io::copy(wire, &mut tokio::io::sink())).await;
 }
 
-/// Writes output until there is no more of it.
-async fn drain(attached: &mut Attached, client: &mut (impl AsyncWrite + Unpin)) {
+/// Writes output until there is no more of it; true where the client is gone before.
+async fn drain(mut attached: Attached, client: &mut (impl AsyncWrite + Unpin)) -> bool {
     let tty = attached.tty;
     loop {
         let piece = match attached.next().await {
             Ok(Some(output)) if tty => output.bytes,
             Ok(Some(output)) => frames::frame(output.stream, &output.bytes),
-            Ok(None) => return,
-            Err(e) if tty => return tracing::warn!("attached output: {e}"),
+            Ok(None) => return false,
+            Err(e) if tty => {
+                tracing::warn!("attached output: {e}");
+                return false;
+            }
             Err(e) => frames::failure(&e.to_string()),
         };
         if let Err(e) = client.write_all(&piece).await {
-            return tracing::debug!("an attached client takes no more: {e}");
+            tracing::debug!("an attached client takes no more: {e}");
+            return true;
         }
+    }
+}
+
+/// Until the client has left. One that nobody watches shows it by taking no more.
+async fn leaves(gone: Option<&Gone>) {
+    match gone {
+        Some(gone) => gone.wait().await,
+        None => std::future::pending().await,
     }
 }
 

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 /// Sends the request's body, then what the client sends, then `end` when the client ends its sending.
 async fn echo(hijack: Hijack, body: Bytes) -> axum::response::Response {
-    hijack.accept(false, move |mut wire| async move {
+    hijack.accept(false, move |mut wire, _gone| async move {
         wire.write_all(&body).await.unwrap();
         let mut piece = [0; 1024];
         loop {

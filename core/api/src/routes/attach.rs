@@ -25,5 +25,5 @@ pub(super) async fn attach(
     let attached = engine.attach(&id, options).await?;
     let tty = attached.tty;
     let keys = tty.then_some(keys);
-    Ok(hijack.accept(tty, move |wire| pump::run(wire, attached, keys)))
+    Ok(hijack.accept(tty, move |wire, gone| pump::run(wire, attached, keys, gone)))
 }

@@ -87,7 +87,7 @@ pub(super) async fn start(
     let tty = options.tty;
     // Started behind the answer, as clients expect: a command that cannot be run is told in its stream, and its exit
     // status is asked for afterwards.
-    Ok(hijack.accept(tty, move |mut wire| async move {
+    Ok(hijack.accept(tty, move |mut wire, gone| async move {
         match to_the_end({
             let (engine, id) = (engine.clone(), id.clone());
             async move { engine.exec_start(&id, true).await }
@@ -100,7 +100,7 @@ pub(super) async fn start(
                 {
                     tracing::debug!("the size of a terminal: {e}");
                 }
-                pump::run(wire, attached, tty.then_some(keys)).await;
+                pump::run(wire, attached, tty.then_some(keys), gone).await;
             }
             // Asked to attach, the engine gives streams or an error.
             Ok(None) => {}

@@ -22,7 +22,7 @@ pub enum ListenError {
         path: String,
     },
     /// A step failed.
-    #[error("{operation} {path}: {source}")]
+    #[error("{operation} {path}")]
     Failed {
         /// What was tried.
         operation: &'static str,

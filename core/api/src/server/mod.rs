@@ -9,7 +9,7 @@ mod listener;
 mod peer;
 
 pub use listener::{ListenError, Listener, listen};
-pub(crate) use peer::Peer;
+pub(crate) use peer::{Gone, Peer};
 
 use crate::hijack::intercept::Intercept;
 use axum::Router;

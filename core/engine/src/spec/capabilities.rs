@@ -3,6 +3,7 @@
 use crate::EngineError;
 use davit_model::container::ContainerSpec;
 use oci_spec::runtime::{Capability, LinuxCapabilities, LinuxCapabilitiesBuilder};
+use rustix::thread::{CapabilitySet, capability_is_in_bounding_set};
 use std::collections::HashSet;
 
 /// moby, oci/caps/defaults.go.
@@ -39,13 +40,14 @@ pub(crate) fn of(spec: &ContainerSpec) -> Result<LinuxCapabilities, EngineError>
 
 /// The capabilities that are left.
 pub(crate) fn wanted(spec: &ContainerSpec) -> Result<HashSet<Capability>, EngineError> {
+    let available = available();
     if spec.privileged {
-        return Ok(known());
+        return Ok(available);
     }
-    let mut caps: HashSet<Capability> = DEFAULT.into_iter().collect();
+    let mut caps: HashSet<Capability> = DEFAULT.into_iter().filter(|c| available.contains(c)).collect();
     let all = |list: &[String]| list.iter().any(|c| c.eq_ignore_ascii_case("all"));
     if all(&spec.cap_add) {
-        caps = known();
+        caps.clone_from(&available);
     }
     if all(&spec.cap_drop) {
         caps.clear();
@@ -54,7 +56,13 @@ pub(crate) fn wanted(spec: &ContainerSpec) -> Result<HashSet<Capability>, Engine
         caps.remove(&parse(name)?);
     }
     for name in spec.cap_add.iter().filter(|c| !c.eq_ignore_ascii_case("all")) {
-        caps.insert(parse(name)?);
+        let capability = parse(name)?;
+        if !available.contains(&capability) {
+            return Err(EngineError::invalid(format!(
+                "capability {name:?} cannot be added: this kernel does not have it, or this machine gives it to no process"
+            )));
+        }
+        caps.insert(capability);
     }
     Ok(caps)
 }
@@ -74,10 +82,10 @@ fn parse(name: &str) -> Result<Capability, EngineError> {
         .map_err(|_| EngineError::invalid(format!("invalid capability: {name:?}")))
 }
 
-/// All that this kernel has: it may know fewer than the specification lists.
-fn known() -> HashSet<Capability> {
+/// All that this daemon can give. The kernel may know fewer than the specification lists, and where the machine is itself
+/// a container some were taken from its root for good.
+fn available() -> HashSet<Capability> {
     use Capability as C;
-    let last = std::fs::read_to_string("/proc/sys/kernel/cap_last_cap").ok().and_then(|t| t.trim().parse().ok());
     let by_number = [
         C::Chown,
         C::DacOverride,
@@ -121,7 +129,12 @@ fn known() -> HashSet<Capability> {
         C::Bpf,
         C::CheckpointRestore,
     ];
-    by_number.into_iter().take(last.map_or(usize::MAX, |n: usize| n + 1)).collect()
+    let given = |number: usize| {
+        let capability = CapabilitySet::from_bits_retain(1 << number);
+        // An error: the kernel does not know it.
+        capability_is_in_bounding_set(capability).unwrap_or(false)
+    };
+    by_number.into_iter().enumerate().filter(|(number, _)| given(*number)).map(|(_, capability)| capability).collect()
 }
 
 #[cfg(test)]
@@ -131,6 +144,23 @@ mod tests {
     fn count(add: &[&str], drop: &[&str]) -> usize {
         let list = |l: &[&str]| l.iter().map(|s| s.to_string()).collect();
         wanted(&ContainerSpec { cap_add: list(add), cap_drop: list(drop), ..Default::default() }).unwrap().len()
+    }
+
+    #[test]
+    fn what_this_process_was_denied_for_good_is_in_no_set() {
+        let apart = std::thread::spawn(|| {
+            // Of this thread alone.
+            rustix::thread::remove_capability_from_bounding_set(CapabilitySet::SYS_TIME).unwrap();
+            rustix::thread::remove_capability_from_bounding_set(CapabilitySet::MKNOD).unwrap();
+            let all = wanted(&ContainerSpec { privileged: true, ..Default::default() }).unwrap();
+            assert!(all.contains(&Capability::NetAdmin) && !all.contains(&Capability::SysTime), "{all:?}");
+            assert_eq!(count(&[], &[]), 13);
+            assert_eq!(count(&["ALL"], &[]), all.len());
+            let one = ContainerSpec { cap_add: vec!["SYS_TIME".into()], ..Default::default() };
+            let refused = wanted(&one).unwrap_err();
+            assert!(refused.to_string().contains("SYS_TIME"), "{refused}");
+        });
+        apart.join().unwrap();
     }
 
     #[test]
