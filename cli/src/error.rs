@@ -18,6 +18,18 @@ pub(crate) enum Error {
     /// Words on the command line that make no sense.
     #[error("{0}")]
     Usage(String),
+    /// A flag that there is not, or a value that it cannot take.
+    #[error("{0}")]
+    Flag(String),
+    /// A template for an object that cannot be read.
+    #[error("{0}")]
+    Template(String),
+    /// A registry does not take a credential that is being tried.
+    #[error("{0}")]
+    Denied(String),
+    /// The user pressed Ctrl-C at a question, or a signal said the same.
+    #[error("interrupted")]
+    Interrupted,
     /// Nobody answers at the daemon's address.
     #[error("cannot connect to the davit daemon at {host}: {source}")]
     Connect { host: String, source: io::Error },
@@ -60,6 +72,10 @@ impl Error {
         move |source| Self::Io { operation, object, source }
     }
 
+    pub(crate) fn flag(message: impl Into<String>) -> Self {
+        Self::Flag(message.into())
+    }
+
     /// An error of writing to standard output or error.
     pub(crate) fn output(source: io::Error) -> Self {
         match source.kind() {
@@ -76,16 +92,18 @@ impl Error {
         }
     }
 
-    /// The process's exit status; `run`, `create` and `exec` choose their own.
+    /// The process's exit status, as Docker's client has it; `run` and `exec` choose their own.
     pub(crate) fn code(&self) -> u8 {
         match self {
-            Self::Usage(_) => 125,
+            Self::Flag(_) => 125,
+            Self::Template(_) => 64,
+            Self::Interrupted => 130,
             Self::OutputClosed => 141,
             _ => 1,
         }
     }
 
-    /// The exit status of `run` and `create`: 125, or for a command that could not be run what a shell would say.
+    /// The exit status of `run`: 125, or for a command that could not be run what a shell would say.
     pub(crate) fn code_of_run(&self) -> u8 {
         match self {
             Self::NotStarted(error) => code_of_command(&error.to_string()),
@@ -104,6 +122,9 @@ impl Error {
             }
             Self::Refused { status, message } => refusal_hint(*status, message).map(str::to_owned),
             Self::NotStarted(error) => error.hint(),
+            Self::Denied(_) => {
+                Some("check the user name and the password; some registries want an access token".to_owned())
+            }
             Self::Deadline { .. } => Some("see the daemon's log for what it waits for".to_owned()),
             _ => None,
         }
@@ -131,12 +152,14 @@ fn refusal_hint(status: u16, message: &str) -> Option<&'static str> {
         404 if has("no such image") => Some("`davit images` lists the images that are here; `davit pull` fetches one"),
         404 if has("network") => Some("`davit info` names the networks that the site has"),
         409 if has("name") && has("in use") => Some("choose another --name, or remove that container with `davit rm`"),
-        409 if has("running") => Some("stop it first, or force with -f"),
+        409 if has("cannot remove container") && has("is running") => Some("stop it first, or force with -f"),
+        409 if has("used by running container") => Some("stop that container first: `davit stop`"),
+        409 if has("is not running") && !has("cannot kill") => Some("`davit start` starts it"),
         _ if has("unauthorized") || has("authentication required") || has("no basic auth") => {
             Some("`davit login REGISTRY` stores a credential")
         }
         _ if has("port") && (has("in use") || has("already allocated")) => {
-            Some("`davit ps` shows published ports; choose another with -p")
+            Some("`davit ps --filter publish=PORT` names the container that has it, if one has; choose another with -p")
         }
         _ => None,
     }
@@ -162,6 +185,27 @@ mod tests {
 
     #[test]
     fn words_that_make_no_sense_end_as_dockers_do() {
-        assert_eq!(Error::usage("what").code(), 125);
+        assert_eq!((Error::usage("what").code(), Error::flag("--what").code()), (1, 125));
+    }
+
+    #[test]
+    fn a_hint_is_about_what_was_refused() {
+        let hint =
+            |message: &str| Error::Refused { status: 409, message: message.to_owned() }.hint().unwrap_or_default();
+        assert_eq!(hint("container c is not running"), "`davit start` starts it");
+        assert_eq!(hint("cannot kill container: c: container c is not running"), "", "there is nothing to do");
+        assert_eq!(
+            hint(
+                "cannot remove container \"c\": container is running: stop the container before removing or force remove"
+            ),
+            "stop it first, or force with -f"
+        );
+        let held =
+            hint("conflict: unable to delete bb (cannot be forced) - image is being used by running container 96");
+        assert!(held.starts_with("stop that container first"), "{held}");
+        assert!(
+            hint("plugin bridge, plan-endpoint: conflict: Bind for 0.0.0.0:80 failed: port is already allocated")
+                .contains("publish=PORT")
+        );
     }
 }

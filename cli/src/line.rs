@@ -5,12 +5,23 @@ use crate::{
     printer::Printer,
     verbs,
 };
-use clap::{Parser, Subcommand, builder::BoolishValueParser};
+use clap::{
+    Parser, Subcommand,
+    builder::BoolishValueParser,
+    error::{ContextKind, ContextValue},
+};
 use std::path::PathBuf;
 
 /// A container engine whose policy is yours
 #[derive(Debug, Parser)]
-#[command(name = "davit", version, max_term_width = 100, disable_help_subcommand = true, disable_version_flag = true)]
+#[command(
+    name = "davit",
+    version,
+    max_term_width = 100,
+    disable_help_subcommand = true,
+    disable_version_flag = true,
+    args_override_self = true
+)]
 pub(crate) struct Line {
     #[command(flatten)]
     pub(crate) options: Options,
@@ -160,7 +171,8 @@ pub(crate) enum System {
 /// Help and version are results; all else that clap refuses is an error with Docker's exit status.
 pub(crate) fn refuse(refusal: &clap::Error, out: &Printer) -> Result<Exit> {
     use clap::error::ErrorKind::{
-        DisplayHelp, DisplayHelpOnMissingArgumentOrSubcommand, DisplayVersion, MissingSubcommand,
+        ArgumentConflict, DisplayHelp, DisplayHelpOnMissingArgumentOrSubcommand, DisplayVersion,
+        MissingRequiredArgument, MissingSubcommand,
     };
     match refusal.kind() {
         DisplayHelp | DisplayVersion => {
@@ -171,7 +183,7 @@ pub(crate) fn refuse(refusal: &clap::Error, out: &Printer) -> Result<Exit> {
         }
         DisplayHelpOnMissingArgumentOrSubcommand | MissingSubcommand => {
             out.note(refusal.render().to_string().trim_end());
-            Ok(Exit(1))
+            Ok(Exit::OK)
         }
         _ => {
             let text = refusal.render().to_string();
@@ -180,7 +192,17 @@ pub(crate) fn refuse(refusal: &clap::Error, out: &Printer) -> Result<Exit> {
             let parts = head.split("\n\n").map(|part| part.split_whitespace().collect::<Vec<_>>().join(" "));
             let head = parts.collect::<Vec<_>>().join("; ");
             let usage = rest.lines().next().map(|line| format!("; usage:{line}")).unwrap_or_default();
-            Err(Error::usage(format!("{head}{usage}")))
+            let message = format!("{head}{usage}");
+            // As with Docker: a flag that makes no sense is one thing, words that are too few or too many another.
+            let of_flag = match refusal.get(ContextKind::InvalidArg) {
+                Some(ContextValue::String(name)) => name.starts_with('-'),
+                _ => false,
+            };
+            match refusal.kind() {
+                MissingRequiredArgument | ArgumentConflict => Err(Error::Usage(message)),
+                _ if of_flag => Err(Error::Flag(message)),
+                _ => Err(Error::Usage(message)),
+            }
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Lists: as a table, as identifiers alone, as JSON lines, or by a template.
 
 use crate::{error::Result, printer::Printer, template::Template};
+use davit_model::plain;
 use serde_json::{Map, Value};
 
 /// Narrowest column, and the space between two, as Docker's tables have them.
@@ -54,7 +55,7 @@ impl Listing<'_> {
             Some(rest) => (true, rest),
             None => (false, format),
         };
-        let template = Template::parse(format, false)?;
+        let template = Template::parse(format)?;
         let mut lines = Vec::new();
         if is_table {
             let heads = self.columns.iter().map(|(name, head)| ((*name).to_owned(), Value::from(*head))).collect();
@@ -77,7 +78,7 @@ impl Listing<'_> {
 fn one_line(value: Option<&Value>) -> String {
     let text = value.and_then(Value::as_str).unwrap_or("");
     // Whoever names a container must not write to our terminal.
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    text.chars().map(|c| if plain::is_hidden(c) { ' ' } else { c }).collect()
 }
 
 /// Lines of cells as columns; the last cell of a line ends it.

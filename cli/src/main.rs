@@ -6,7 +6,7 @@
 //! [`joined`], and with `exec` [`session`] (streams), [`terminal`], [`detach_keys`] and [`signals`]. Lists go through [`listing`] and
 //! [`template`], progress through [`transfer`]. [`error`] says what went wrong and what to do next.
 //!
-//! It may know: the wire types, the terminal, the user's home. It may not know: how a container is made.
+//! It may know: the wire types, how an image is named, the terminal, the user's home. It may not know: how a container is made.
 
 mod answer;
 mod connect;

@@ -1,6 +1,7 @@
 //! The one owner of output. Results go to standard output; everything about them goes to standard error.
 
 use crate::error::{Error, Result};
+use davit_model::plain;
 use std::io::{self, IsTerminal, Write};
 
 #[derive(Clone, Copy, Debug)]
@@ -37,8 +38,8 @@ impl Printer {
 
     /// Something a person may want to know; lost where standard error is closed.
     pub(crate) fn note(&self, text: &str) {
-        // Nobody is left to tell where this fails.
-        let _ = writeln!(io::stderr().lock(), "{text}");
+        // Nobody is left to tell where this fails. Much of what is said here came from elsewhere.
+        let _ = writeln!(io::stderr().lock(), "{}", plain::lines(text));
     }
 
     /// A question to the person at the terminal, without an end of line.
@@ -55,7 +56,7 @@ impl Printer {
 
     /// An error and its next step.
     pub(crate) fn failure(&self, error: &Error) {
-        if matches!(error, Error::OutputClosed) {
+        if matches!(error, Error::OutputClosed | Error::Interrupted) {
             return;
         }
         self.note(&format!("davit: {error}"));

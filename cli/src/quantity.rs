@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 
 /// Bytes in a text such as `512m`, `1.5g`, `100KiB`, `64`; factors of 1024, as Docker reads them.
 pub(crate) fn bytes(text: &str) -> Result<i64> {
-    let refuse = || Error::usage(format!("invalid size: {text:?}: a number with b, k, m, g, t or p after it"));
+    let refuse = || Error::flag(format!("invalid size: {text:?}: a number with b, k, m, g, t or p after it"));
     let lower = text.trim().to_ascii_lowercase();
     let digits = lower.trim_end_matches(|c: char| c.is_ascii_alphabetic() || c == ' ');
     let unit = lower.get(digits.len()..).unwrap_or("").trim();
@@ -29,7 +29,7 @@ pub(crate) fn bytes(text: &str) -> Result<i64> {
 
 /// Billionths of a processor in a text such as `0.5`.
 pub(crate) fn nano_cpus(text: &str) -> Result<i64> {
-    let refuse = || Error::usage(format!("invalid number of CPUs: {text:?}: a number such as 0.5 or 2"));
+    let refuse = || Error::flag(format!("invalid number of CPUs: {text:?}: a number such as 0.5 or 2"));
     let number: f64 = text.parse().map_err(|_| refuse())?;
     if !(0.0..1e9).contains(&number) {
         return Err(refuse());

@@ -1,5 +1,13 @@
 //! As much of an image's name as a client needs: which registry's credential to send, and which tag.
 
+use crate::error::{Error, Result};
+use davit_model::reference::Reference;
+
+/// Refuses what cannot be an image's name, before anybody is asked for it.
+pub(crate) fn check(reference: &str) -> Result<()> {
+    reference.parse::<Reference>().map(drop).map_err(|e| Error::usage(e.to_string()))
+}
+
 /// The registry behind short names, as credential files and people call it.
 pub(crate) const HUB: &str = "docker.io";
 

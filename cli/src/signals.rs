@@ -70,6 +70,21 @@ impl Proxy {
     }
 }
 
+/// Waits for a signal that ends us: Ctrl-C, TERM, HUP. They are taken from the moment this is called.
+pub(crate) fn ended() -> Result<impl Future<Output = ()>> {
+    let take = |kind, name: &'static str| signal(kind).map_err(Error::io("catch signal", name));
+    let mut interrupt = take(SignalKind::interrupt(), "INT")?;
+    let mut terminate = take(SignalKind::terminate(), "TERM")?;
+    let mut hangup = take(SignalKind::hangup(), "HUP")?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hangup.recv() => {}
+        }
+    })
+}
+
 /// Tells the daemon our terminal's size at once and whenever it changes. `path`: `/containers/x/resize` or an exec's.
 pub(crate) async fn follow_size(client: &Client, path: String) {
     let Ok(mut changed) = signal(SignalKind::window_change()) else { return };

@@ -7,21 +7,26 @@ use serde_json::Value;
 /// A parsed template.
 pub(crate) struct Template {
     text: String,
-    strict: bool,
 }
 
 impl Template {
-    /// Reads a template. `strict`: a name that is not there is an error, not `<no value>`.
-    pub(crate) fn parse(text: &str, strict: bool) -> Result<Self> {
+    /// Reads a template for the rows of a list.
+    pub(crate) fn parse(text: &str) -> Result<Self> {
         // `.Label "x"` is a method in Docker; here it is a function over the row.
         let text = text.replace(".Label \"", "label . \"").replace("\\t", "\t").replace("\\n", "\n");
-        let template = Self { text, strict };
+        let template = Self { text };
         template.go()?;
         Ok(template)
     }
 
+    /// Reads a template for an object (`inspect`, `version`, `info`): Docker's status is another where it cannot be read.
+    pub(crate) fn of_object(text: &str) -> Result<Self> {
+        Self::parse(text).map_err(|e| Error::Template(e.to_string()))
+    }
+
     fn go(&self) -> Result<Go> {
-        let template = Go::new("format").missing_key(if self.strict { MissingKey::Error } else { MissingKey::Invalid });
+        // A name that is not there is an error, as with Docker.
+        let template = Go::new("format").missing_key(MissingKey::Error);
         functions(template).parse(&self.text).map_err(|e| refuse(&e))
     }
 
@@ -123,7 +128,7 @@ mod tests {
             "Names": "web", "State": {"Status": "running", "Pid": 7}, "Ports": ["80/tcp", "443/tcp"],
             "LabelsMap": {"a.b": "c"}, "Config": {"Labels": {"x": "y"}}, "Gone": null,
         });
-        Template::parse(text, false).unwrap().render(&data).unwrap()
+        Template::parse(text).unwrap().render(&data).unwrap()
     }
 
     #[test]
@@ -152,18 +157,21 @@ mod tests {
     #[test]
     fn a_template_that_does_not_parse_is_refused_before_anything_is_asked() {
         for text in ["{{", "{{.x"] {
-            assert!(Template::parse(text, false).is_err(), "{text}");
+            assert_eq!(Template::parse(text).err().unwrap().code(), 1, "{text}");
+            assert_eq!(Template::of_object(text).err().unwrap().code(), 64, "{text}");
         }
     }
 
     #[test]
     fn a_function_that_is_not_there_is_an_error() {
-        assert!(Template::parse("{{nosuch .}}", false).and_then(|t| t.render(&json!({}))).is_err());
+        assert!(Template::parse("{{nosuch .}}").and_then(|t| t.render(&json!({}))).is_err());
     }
 
     #[test]
-    fn a_name_that_is_not_there_is_an_error_where_asked_for() {
-        assert!(Template::parse("{{.Nope}}", true).unwrap().render(&json!({})).is_err());
-        assert_eq!(Template::parse("{{.Nope}}", false).unwrap().render(&json!({})).unwrap(), "<no value>");
+    fn a_name_that_is_not_there_is_an_error() {
+        for text in ["{{.Nope}}", "{{.Nope.Deeper}}", "{{with .There}}{{.Nope}}{{end}}"] {
+            let data = json!({"There": {"x": 1}});
+            assert_eq!(Template::parse(text).unwrap().render(&data).unwrap_err().code(), 1, "{text}");
+        }
     }
 }

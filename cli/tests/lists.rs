@@ -215,7 +215,7 @@ fn inspect_shows_what_the_daemon_said_also_what_is_newer_than_we() {
     ");
     assert_snapshot!(show(&["inspect", "--type", "image", "-f", "{{.Nope}}", "busybox"]), @r"
     [stderr] davit: invalid --format: map has no entry for key: Nope
-    [exit] 125
+    [exit] 1
     ");
 }
 
@@ -302,11 +302,11 @@ fn words_that_make_no_sense_are_told_in_a_line_with_dockers_status() {
     "#);
     assert_snapshot!(show(&["nope"]), @r"
     [stderr] davit: unrecognized subcommand 'nope'; tip: some similar subcommands exist: 'top', 'inspect'; usage: davit [OPTIONS] <COMMAND>
-    [exit] 125
+    [exit] 1
     ");
     assert_snapshot!(show(&["stop"]), @r"
     [stderr] davit: the following required arguments were not provided: <CONTAINER>...; usage: davit stop <CONTAINER>...
-    [exit] 125
+    [exit] 1
     ");
 }
 

@@ -82,6 +82,7 @@ fn a_wrong_password_is_told_and_not_kept() {
     let output = login(&daemon, "wrong");
     assert_eq!(output.status.code(), Some(1));
     assert!(err(&output).starts_with("davit: login to 127.0.0.1:5000: unauthorized"), "{}", err(&output));
+    assert!(err(&output).contains("\n  check the user name and the password"), "{}", err(&output));
     assert!(!daemon.dir.path().join(".davit").exists());
 }
 

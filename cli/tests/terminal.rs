@@ -24,7 +24,7 @@ use std::{
     fs::File,
     io::{Read, Write},
     os::unix::net::UnixStream,
-    process::{Child, Stdio},
+    process::{Child, Command, Stdio},
     sync::{Arc, Mutex, mpsc},
     time::{Duration, Instant},
 };
@@ -73,12 +73,26 @@ struct Terminal {
 
 impl Terminal {
     fn run(daemon: &Fake, words: &[&str]) -> Self {
+        Self::of(daemon.davit(words))
+    }
+
+    /// The terminal is the command's own, so that its Ctrl-C is a signal.
+    fn run_in_front(daemon: &Fake, words: &[&str]) -> Self {
+        let davit = daemon.davit(words);
+        let mut command = Command::new("setsid");
+        command.env_clear().args(["--ctty", "--wait"]).arg(davit.get_program()).args(davit.get_args());
+        for (name, value) in davit.get_envs() {
+            command.envs(value.map(|value| (name, value)));
+        }
+        Self::of(command)
+    }
+
+    fn of(mut command: Command) -> Self {
         let size = Winsize { ws_row: 33, ws_col: 77, ws_xpixel: 0, ws_ypixel: 0 };
         let OpenptyResult { master, slave } = openpty(Some(&size), None).unwrap();
         let copy = || Stdio::from(slave.try_clone().unwrap());
         let before = tcgetattr(&slave).unwrap();
-        let child =
-            daemon.davit(words).env("TERM", "xterm").stdin(copy()).stdout(copy()).stderr(copy()).spawn().unwrap();
+        let child = command.env("TERM", "xterm").stdin(copy()).stdout(copy()).stderr(copy()).spawn().unwrap();
         let keys = File::from(master);
         let screen = Arc::new(Mutex::new(Vec::new()));
         let (mut reader, shown) = (keys.try_clone().unwrap(), Arc::clone(&screen));
@@ -173,6 +187,23 @@ fn three_signals_put_the_terminal_back_as_well() {
         terminal.until("a signal passed on", |_| daemon.calls().iter().filter(|c| c.contains("kill")).count() >= asked);
     }
     assert_eq!(terminal.end(), Some(1));
+}
+
+#[test]
+fn a_password_s_question_that_is_interrupted_leaves_the_terminal_as_it_was() {
+    for signal in [None, Some(Signal::SIGINT), Some(Signal::SIGTERM), Some(Signal::SIGHUP)] {
+        let daemon = daemon();
+        let mut terminal = Terminal::run_in_front(&daemon, &["login", "-u", "alice", "127.0.0.1:5000"]);
+        terminal.until("the question, without an echo", |t| {
+            t.shown().contains("Password: ") && !tcgetattr(&t.ours).unwrap().local_flags.contains(LocalFlags::ECHO)
+        });
+        match signal {
+            None => terminal.type_keys(b"secr\x03"),
+            Some(signal) => kill(Pid::from_raw(i32::try_from(terminal.child.id()).unwrap()), signal).unwrap(),
+        }
+        assert_eq!(terminal.end(), Some(130), "{signal:?}");
+        assert!(daemon.calls().is_empty());
+    }
 }
 
 #[test]

@@ -44,6 +44,7 @@ impl Client {
             Ok(stream) => return Ok(stream),
             Err(refusal) => refusal,
         };
+        self.host.check_place()?;
         match &self.autostart {
             Some(autostart) if matches!(refusal.kind(), NotFound | ConnectionRefused) => {
                 autostart.start().await?;

@@ -3,6 +3,9 @@
 use crate::error::{Error, Result};
 use std::{fmt, path::PathBuf};
 
+/// Most bytes of a socket's path (`sun_path`, without its end).
+const LONGEST: usize = 107;
+
 /// Files of mutual TLS, in PEM.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct TlsFiles {
@@ -28,7 +31,7 @@ impl Host {
             return Err(refuse(text, "it begins with unix://, tcp:// or ssh://"));
         };
         match scheme {
-            "unix" if rest.starts_with('/') => Ok(Self::Unix(PathBuf::from(rest))),
+            "unix" if rest.starts_with('/') => Self::unix(PathBuf::from(rest)),
             "unix" => Err(refuse(text, "the socket's path is absolute: unix:///run/…")),
             "tcp" => {
                 let Some(tls) = tls else {
@@ -55,6 +58,27 @@ impl Host {
                 Ok(Self::Ssh { destination: name.to_owned(), port, socket })
             }
             _ => Err(refuse(text, "it begins with unix://, tcp:// or ssh://")),
+        }
+    }
+
+    /// A socket at a path; the kernel takes no long ones.
+    pub(crate) fn unix(path: PathBuf) -> Result<Self> {
+        if path.as_os_str().len() > LONGEST {
+            let why = format!("a socket's path has at most {LONGEST} bytes; choose a shorter one");
+            return Err(refuse(&format!("unix://{}", path.display()), &why));
+        }
+        Ok(Self::Unix(path))
+    }
+
+    /// Refuses a folder where a socket should be.
+    pub(super) fn check_place(&self) -> Result<()> {
+        match self {
+            Self::Unix(path) if path.is_dir() => {
+                let inside = path.join("davit.sock");
+                let why = format!("it is a folder; name the socket in it, such as unix://{}", inside.display());
+                Err(refuse(&self.to_string(), &why))
+            }
+            _ => Ok(()),
         }
     }
 }

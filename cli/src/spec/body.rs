@@ -24,10 +24,10 @@ pub(crate) fn body(spec: &Spec, detached: bool) -> Result<ContainerCreateBody> {
     if let Some(other) =
         spec.attach.iter().find(|s| !["stdin", "stdout", "stderr"].contains(&s.to_ascii_lowercase().as_str()))
     {
-        return Err(Error::usage(format!("invalid stream {other:?}: stdin, stdout or stderr")));
+        return Err(Error::flag(format!("invalid stream {other:?}: stdin, stdout or stderr")));
     }
     if spec.rm && spec.restart.as_deref().is_some_and(|r| r != "no") {
-        return Err(Error::usage("--rm and --restart exclude each other"));
+        return Err(Error::flag("--rm and --restart exclude each other"));
     }
     let (port_bindings, published) = port::published(&spec.publish)?;
     let mut exposed = port::exposed(&spec.expose)?;
@@ -88,10 +88,10 @@ fn host_config(spec: &Spec) -> Result<HostConfig> {
         cpuset_cpus: spec.cpuset_cpus.clone(),
         cpuset_mems: spec.cpuset_mems.clone(),
         devices: some(each(&spec.device, device::device)?),
-        dns: some(spec.dns.clone()),
+        dns: some(each(&spec.dns, network::name_server)?),
         dns_options: some(spec.dns_option.clone()),
         dns_search: some(spec.dns_search.clone()),
-        extra_hosts: some(spec.add_host.clone()),
+        extra_hosts: some(each(&spec.add_host, network::extra_host)?),
         group_add: some(spec.group_add.clone()),
         init: spec.init.then_some(true),
         ipc_mode: spec.ipc.clone(),
@@ -138,9 +138,10 @@ fn log(spec: &Spec) -> Option<HostConfigLogConfig> {
 fn security(flags: &[String]) -> Result<Vec<String>> {
     let one = |flag: &String| match flag.split_once('=') {
         Some(("seccomp", path)) if !matches!(path, "unconfined" | "builtin") => {
-            let text = std::fs::read_to_string(path).map_err(Error::io("read seccomp profile", path))?;
+            let text =
+                std::fs::read_to_string(path).map_err(|e| Error::flag(format!("read seccomp profile {path}: {e}")))?;
             serde_json::from_str::<serde_json::Value>(&text)
-                .map_err(|e| Error::usage(format!("seccomp profile {path}: {e}")))?;
+                .map_err(|e| Error::flag(format!("seccomp profile {path}: {e}")))?;
             Ok(format!("seccomp={text}"))
         }
         _ => Ok(flag.clone()),
@@ -149,7 +150,7 @@ fn security(flags: &[String]) -> Result<Vec<String>> {
 }
 
 fn word<T: serde::de::DeserializeOwned>(flag: &str, text: &str) -> Result<T> {
-    serde_json::from_value(text.into()).map_err(|_| Error::usage(format!("invalid {flag}: {text:?}")))
+    serde_json::from_value(text.into()).map_err(|_| Error::flag(format!("invalid {flag}: {text:?}")))
 }
 
 fn pairs(flags: &[String]) -> HashMap<String, String> {

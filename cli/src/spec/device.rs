@@ -6,7 +6,7 @@ use davit_api_types::models::{DeviceMapping, ResourcesUlimits, RestartPolicy, Re
 /// `HOST[:CONTAINER[:rwm]]`.
 pub(super) fn device(flag: &str) -> Result<DeviceMapping> {
     let refuse =
-        || Error::usage(format!("invalid device: {flag:?}: written as HOST[:CONTAINER[:rwm]], with absolute paths"));
+        || Error::flag(format!("invalid device: {flag:?}: written as HOST[:CONTAINER[:rwm]], with absolute paths"));
     let is_mode = |text: &str| !text.is_empty() && text.chars().all(|c| "rwm".contains(c));
     let parts: Vec<&str> = flag.split(':').collect();
     let (host, inside, mode) = match parts.as_slice() {
@@ -28,7 +28,7 @@ pub(super) fn device(flag: &str) -> Result<DeviceMapping> {
 
 /// `NAME=SOFT[:HARD]`; -1 is unlimited.
 pub(super) fn ulimit(flag: &str) -> Result<ResourcesUlimits> {
-    let refuse = || Error::usage(format!("invalid ulimit: {flag:?}: written as NAME=SOFT[:HARD]"));
+    let refuse = || Error::flag(format!("invalid ulimit: {flag:?}: written as NAME=SOFT[:HARD]"));
     let (name, limits) = flag.split_once('=').ok_or_else(refuse)?;
     let (soft, hard) = limits.split_once(':').unwrap_or((limits, limits));
     let number = |text: &str| text.parse::<i64>().ok().filter(|n| *n >= -1).ok_or_else(refuse);

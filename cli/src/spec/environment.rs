@@ -13,14 +13,14 @@ pub(crate) fn environment(flags: &[String], files: &[PathBuf]) -> Result<Vec<Str
         for line in lines(file)? {
             let name = line.split('=').next().unwrap_or("");
             if name.is_empty() || name.contains(char::is_whitespace) {
-                return Err(Error::usage(format!("{}: {line:?} names no variable", file.display())));
+                return Err(Error::flag(format!("{}: {line:?} names no variable", file.display())));
             }
             all.extend(with_value(&line));
         }
     }
     for flag in flags {
         if flag.is_empty() || flag.starts_with('=') {
-            return Err(Error::usage(format!("invalid environment variable: {flag:?}: it has no name")));
+            return Err(Error::flag(format!("invalid environment variable: {flag:?}: it has no name")));
         }
         all.extend(with_value(flag));
     }
@@ -34,14 +34,18 @@ fn with_value(text: &str) -> Option<String> {
     Some(format!("{text}={}", std::env::var(text).ok()?))
 }
 
-/// `key=value` pairs of files and flags; a key alone has an empty value.
+/// `key=value` pairs of files and flags; a key alone has an empty value, and the last of a key wins.
 pub(super) fn labels(flags: &[String], files: &[PathBuf]) -> Result<HashMap<String, String>> {
-    let mut all = HashMap::new();
+    let mut all = Vec::new();
     for file in files {
-        all.extend(lines(file)?.iter().map(|line| pair(line)));
+        all.extend(lines(file)?);
     }
-    all.extend(flags.iter().map(|flag| pair(flag)));
-    Ok(all)
+    all.extend(flags.iter().cloned());
+    let one = |label: &String| match pair(label) {
+        (key, _) if key.is_empty() => Err(Error::flag(format!("invalid label: {label:?}: it has no name"))),
+        pair => Ok(pair),
+    };
+    all.iter().map(one).collect()
 }
 
 /// `key=value`; a key alone has an empty value.
@@ -51,7 +55,7 @@ pub(super) fn pair(text: &str) -> (String, String) {
 }
 
 fn lines(file: &Path) -> Result<Vec<String>> {
-    let text = std::fs::read_to_string(file).map_err(Error::io("read", file.display().to_string()))?;
+    let text = std::fs::read_to_string(file).map_err(|e| Error::flag(format!("read {}: {e}", file.display())))?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     Ok(text.lines().map(str::trim_start).filter(|l| !l.is_empty() && !l.starts_with('#')).map(str::to_owned).collect())
 }
@@ -68,6 +72,14 @@ mod tests {
         let all = environment(&["A=2".to_owned()], &[file.path().to_owned()]).unwrap();
         let path = format!("PATH={}", std::env::var("PATH").unwrap());
         assert_eq!(all, ["A=1", path.as_str(), "B=two words", "A=2"]);
+    }
+
+    #[test]
+    fn a_label_without_a_name_is_refused() {
+        for flag in ["", "=x"] {
+            assert!(labels(&[flag.to_owned()], &[]).is_err(), "{flag:?}");
+        }
+        assert_eq!(labels(&["a=1".to_owned(), "a".to_owned()], &[]).unwrap()["a"], "");
     }
 
     #[test]

@@ -19,7 +19,7 @@ pub(super) fn volumes(flags: &[String]) -> Result<(Vec<String>, Vec<String>)> {
                 binds.push(format!("{}:{rest}", absolute(source)?));
             }
             _ => {
-                return Err(Error::usage(format!(
+                return Err(Error::flag(format!(
                     "invalid volume: {flag:?}: written as [SOURCE:]TARGET[:OPTIONS], with an absolute target"
                 )));
             }
@@ -37,7 +37,7 @@ fn absolute(source: &str) -> Result<String> {
     let path = here.join(source);
     // `/here/./x` is what the daemon must see as `/here/x`; symbolic links are its own business.
     let path: std::path::PathBuf = std::path::absolute(&path).unwrap_or(path).components().collect();
-    path.to_str().map(str::to_owned).ok_or_else(|| Error::usage(format!("{} is not UTF-8", path.display())))
+    path.to_str().map(str::to_owned).ok_or_else(|| Error::flag(format!("{} is not UTF-8", path.display())))
 }
 
 /// Targets and options of `--tmpfs`.
@@ -51,7 +51,7 @@ pub(super) fn tmpfs(flags: &[String]) -> HashMap<String, String> {
 
 /// One `--mount`.
 pub(super) fn mount(flag: &str) -> Result<Mount> {
-    let refuse = |why: String| Error::usage(format!("invalid mount: {flag:?}: {why}"));
+    let refuse = |why: String| Error::flag(format!("invalid mount: {flag:?}: {why}"));
     let mut mount = Mount { typ: Some(MountType::VOLUME), ..Mount::default() };
     for field in flag.split(',') {
         let (key, value) = field.trim().split_once('=').unwrap_or((field.trim(), ""));

@@ -15,7 +15,7 @@ pub(super) fn networks(spec: &Spec) -> Result<(Option<String>, Option<Networking
         }
         let alone = matches!(name.as_str(), "host" | "none") || name.starts_with("container:");
         if alone && spec.network.len() > 1 {
-            return Err(Error::usage(format!("network {name:?} cannot be joined together with others")));
+            return Err(Error::flag(format!("network {name:?} cannot be joined together with others")));
         }
         if endpoint != EndpointSettings::default() || spec.network.len() > 1 {
             endpoints.insert(name.clone(), endpoint);
@@ -31,6 +31,25 @@ pub(super) fn networks(spec: &Spec) -> Result<(Option<String>, Option<Networking
     }
     let config = (!endpoints.is_empty()).then_some(NetworkingConfig { endpoints_config: Some(endpoints) });
     Ok((mode, config))
+}
+
+/// `--dns`: an address.
+pub(super) fn name_server(flag: &str) -> Result<String> {
+    let is_address = flag.parse::<std::net::IpAddr>().is_ok();
+    is_address
+        .then(|| flag.to_owned())
+        .ok_or_else(|| Error::flag(format!("invalid name server: {flag:?}: an IP address")))
+}
+
+/// `--add-host NAME:ADDRESS`, also with `=`; `host-gateway` stands for the host's own address.
+pub(super) fn extra_host(flag: &str) -> Result<String> {
+    let refuse = || Error::flag(format!("invalid extra host: {flag:?}: written as NAME:ADDRESS"));
+    let (name, address) = flag.split_once('=').or_else(|| flag.split_once(':')).ok_or_else(refuse)?;
+    let address = address.trim_matches(['[', ']']);
+    if name.is_empty() || (address != "host-gateway" && address.parse::<std::net::IpAddr>().is_err()) {
+        return Err(refuse());
+    }
+    Ok(format!("{name}:{address}"))
 }
 
 fn add_flags(spec: &Spec, endpoint: &mut EndpointSettings) {
@@ -72,11 +91,33 @@ fn one(flag: &str) -> Result<(String, EndpointSettings)> {
                 let (key, value) = super::environment::pair(&value);
                 endpoint.driver_opts.get_or_insert_default().insert(key, value);
             }
-            _ => return Err(Error::usage(format!("invalid network: {flag:?}: unknown key {key:?}"))),
+            _ => return Err(Error::flag(format!("invalid network: {flag:?}: unknown key {key:?}"))),
         }
     }
     if name.is_empty() {
-        return Err(Error::usage(format!("invalid network: {flag:?}: a name is missing")));
+        return Err(Error::flag(format!("invalid network: {flag:?}: a name is missing")));
     }
     Ok((name, endpoint))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn name_servers_and_extra_hosts_are_addresses() {
+        for (flag, read) in [
+            ("a:1.2.3.4", Some("a:1.2.3.4")),
+            ("a=fd00::1", Some("a:fd00::1")),
+            ("a:[fd00::1]", Some("a:fd00::1")),
+            ("a:host-gateway", Some("a:host-gateway")),
+            ("bad", None),
+            (":1.2.3.4", None),
+            ("a:b", None),
+        ] {
+            assert_eq!(extra_host(flag).ok().as_deref(), read, "{flag}");
+        }
+        assert!(name_server("9.9.9.9").is_ok());
+        assert!(name_server("bad").is_err());
+    }
 }

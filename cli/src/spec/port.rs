@@ -28,7 +28,7 @@ pub(super) fn exposed(flags: &[String]) -> Result<Vec<String>> {
 }
 
 fn refuse(flag: &str) -> Error {
-    Error::usage(format!(
+    Error::flag(format!(
         "invalid port: {flag:?}: written as [[IP:]HOST:]PORT[/tcp|udp|sctp], with numbers from 1 to 65535"
     ))
 }

@@ -55,6 +55,9 @@ pub(crate) async fn run(ctx: &Context, args: Args) -> Result<Exit> {
     if !dir.is_dir() {
         return Err(Error::usage(format!("{shown} is no folder: the build context must be one")));
     }
+    for tag in &args.tags {
+        reference::check(tag).map_err(|e| Error::flag(e.to_string()))?;
+    }
     let dockerfile = args.file.as_deref().map(|file| within(&dir, file)).transpose()?;
     let upload = Upload::new(move |out| pack(&dir, out));
     let mut call = Call::post("/build")

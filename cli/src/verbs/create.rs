@@ -23,18 +23,14 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(ctx: &Context, args: Args) -> Result<Exit> {
     let body = spec::body(&args.spec, false)?;
-    match create(ctx, &args.spec, &body).await {
-        Ok(id) => ctx.out.line(&id).map(|()| Exit::OK),
-        Err(error @ Error::OutputClosed) => Err(error),
-        Err(error) => {
-            ctx.out.failure(&error);
-            Ok(Exit(125))
-        }
-    }
+    let id = create(ctx, &args.spec, &body).await?;
+    ctx.out.line(&id)?;
+    Ok(Exit::OK)
 }
 
 /// Creates the container; its identifier. Pulls as `--pull` says.
 pub(super) async fn create(ctx: &Context, spec: &Spec, body: &ContainerCreateBody) -> Result<String> {
+    reference::check(spec.image())?;
     if let Some(path) = &spec.cidfile
         && path.exists()
     {

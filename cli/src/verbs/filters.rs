@@ -7,7 +7,7 @@ pub(super) fn filters(flags: &[String]) -> Result<Option<String>> {
     let mut all: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     for flag in flags {
         let Some((key, value)) = flag.split_once('=') else {
-            return Err(Error::usage(format!("invalid filter: {flag:?}: written as KEY=VALUE")));
+            return Err(Error::flag(format!("invalid filter: {flag:?}: written as KEY=VALUE")));
         };
         all.entry(key.trim().to_ascii_lowercase()).or_default().push(value.trim());
     }

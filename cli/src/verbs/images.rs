@@ -56,7 +56,7 @@ const NONE: &str = "<none>";
 
 pub(crate) async fn run(ctx: &Context, args: Args) -> Result<Exit> {
     if let Some(format) = args.format.as_deref().filter(|f| f.contains("{{")) {
-        Template::parse(format.strip_prefix("table ").unwrap_or(format), false)?;
+        Template::parse(format.strip_prefix("table ").unwrap_or(format))?;
     }
     let mut wanted = args.filter;
     wanted.extend(args.reference.map(|r| format!("reference={r}")));

@@ -45,7 +45,7 @@ pub(super) async fn show(
 ) -> Result<Exit> {
     let template = match format {
         None | Some("json") => None,
-        Some(format) => Some(Template::parse(format, true)?),
+        Some(format) => Some(Template::of_object(format)?),
     };
     let (mut found, mut errors) = (Vec::new(), Vec::new());
     for name in names {

@@ -125,7 +125,7 @@ fn context(options: &Options, out: &Printer) -> Result<Context> {
     });
     let host = match &options.host {
         Some(text) => Host::parse(text, tls)?,
-        None => Host::Unix(default_socket(options)),
+        None => Host::unix(default_socket(options))?,
     };
     let autostart = match &host {
         Host::Unix(socket) if options.autostart.unwrap_or(*socket == default_socket(options)) => {

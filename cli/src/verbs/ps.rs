@@ -63,7 +63,7 @@ const TABLE_WITH_SIZE: &[&str] = &["ID", "Image", "Command", "RunningFor", "Stat
 
 pub(crate) async fn run(ctx: &Context, args: Args) -> Result<Exit> {
     if let Some(format) = args.format.as_deref().filter(|f| f.contains("{{")) {
-        Template::parse(format.strip_prefix("table ").unwrap_or(format), false)?;
+        Template::parse(format.strip_prefix("table ").unwrap_or(format))?;
     }
     let limit = args.last.filter(|n| *n > 0).or(args.latest.then_some(1));
     let size = args.size || args.format.as_deref().is_some_and(|f| f.contains(".Size"));

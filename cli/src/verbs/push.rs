@@ -21,6 +21,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(ctx: &Context, args: Args) -> Result<Exit> {
+    reference::check(&args.image)?;
     let image = reference::with_tag(&args.image);
     if image != args.image && !args.quiet {
         ctx.out.line("Using default tag: latest")?;

@@ -5,6 +5,7 @@ use crate::{
     connect::{Call, segment},
     context::Context,
     error::{Exit, Result},
+    reference,
 };
 
 /// Remove one or more images
@@ -24,7 +25,12 @@ pub(crate) async fn run(ctx: &Context, args: Args) -> Result<Exit> {
     let mut exit = Exit::OK;
     for image in &args.images {
         let call = Call::delete(format!("/images/{}", segment(image)));
-        match ctx.client.value(call.switch("force", args.force).switch("noprune", args.no_prune)).await {
+        let call = call.switch("force", args.force).switch("noprune", args.no_prune);
+        let removed = match reference::check(image) {
+            Ok(()) => ctx.client.value(call).await,
+            Err(error) => Err(error),
+        };
+        match removed {
             Ok(answer) => {
                 for done in items(&answer, "") {
                     match (text(done, "/Untagged"), text(done, "/Deleted")) {

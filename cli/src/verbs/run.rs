@@ -9,6 +9,7 @@ use crate::{
     spec::{self, Spec},
     terminal,
 };
+use davit_api_types::models::ContainerCreateBody;
 
 /// Create and run a new container from an image
 #[derive(Debug, clap::Args)]
@@ -29,7 +30,11 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(ctx: &Context, args: Args) -> Result<Exit> {
-    match create_and_start(ctx, &args).await {
+    let body = spec::body(&args.spec, args.detach);
+    if let Ok(body) = &body {
+        check(&args, body)?;
+    }
+    match create_and_start(ctx, &args, body).await {
         Err(error @ Error::OutputClosed) => Err(error),
         Err(error) => {
             ctx.out.failure(&error);
@@ -39,17 +44,21 @@ pub(crate) async fn run(ctx: &Context, args: Args) -> Result<Exit> {
     }
 }
 
-async fn create_and_start(ctx: &Context, args: &Args) -> Result<Exit> {
-    let spec = &args.spec;
-    let keys = DetachKeys::parse(&args.detach_keys)?;
-    if args.detach && !spec.attach.is_empty() {
+/// What Docker's client looks at before all else: the two refusals that end with 1, where every other ends with 125.
+fn check(args: &Args, body: &ContainerCreateBody) -> Result<()> {
+    if args.detach && !args.spec.attach.is_empty() {
         return Err(Error::usage("--attach and --detach exclude each other"));
     }
-    let body = spec::body(spec, args.detach)?;
-    let stdin = body.attach_stdin == Some(true);
-    if spec.tty && stdin && !terminal::on_stdin() {
+    if args.spec.tty && body.attach_stdin == Some(true) && !terminal::on_stdin() {
         return Err(Error::usage("the input device is not a TTY: leave out -t, or run it in a terminal"));
     }
+    Ok(())
+}
+
+async fn create_and_start(ctx: &Context, args: &Args, body: Result<ContainerCreateBody>) -> Result<Exit> {
+    let spec = &args.spec;
+    let body = body?;
+    let keys = DetachKeys::parse(&args.detach_keys)?;
     let id = create(ctx, spec, &body).await?;
     if args.detach {
         start::start(ctx, &id).await.map_err(|e| Error::NotStarted(Box::new(e)))?;
@@ -58,7 +67,7 @@ async fn create_and_start(ctx: &Context, args: &Args) -> Result<Exit> {
     let joined = Joined {
         id: &id,
         tty: spec.tty,
-        stdin,
+        stdin: body.attach_stdin == Some(true),
         stdout: body.attach_stdout == Some(true),
         stderr: body.attach_stderr == Some(true),
         condition: if spec.rm { "removed" } else { "next-exit" },

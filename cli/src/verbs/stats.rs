@@ -49,7 +49,7 @@ const TABLE: &[&str] = &["ID", "Name", "CPUPerc", "MemUsage", "MemPerc", "NetIO"
 
 pub(crate) async fn run(ctx: &Context, args: Args) -> Result<Exit> {
     if let Some(format) = args.format.as_deref().filter(|f| f.contains("{{")) {
-        Template::parse(format.strip_prefix("table ").unwrap_or(format), false)?;
+        Template::parse(format.strip_prefix("table ").unwrap_or(format))?;
     }
     let mut before = readings(ctx, &args).await?;
     loop {

@@ -17,6 +17,8 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(ctx: &Context, args: Args) -> Result<Exit> {
+    reference::check(&args.source)?;
+    reference::check(&args.target)?;
     let (repository, tag) = reference::split(&args.target);
     let call = Call::post(format!("/images/{}/tag", segment(&args.source)));
     ctx.client.done(call.query("repo", repository).query_some("tag", tag)).await?;

@@ -21,7 +21,7 @@ pub(crate) struct Args {
 pub(crate) async fn run(ctx: &Context, args: Args) -> Result<Exit> {
     let template = match args.format.as_deref() {
         None | Some("json") => None,
-        Some(format) => Some(Template::parse(format, true)?),
+        Some(format) => Some(Template::of_object(format)?),
     };
     let client = json!({
         "Version": env!("CARGO_PKG_VERSION"),

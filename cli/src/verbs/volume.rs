@@ -100,8 +100,9 @@ pub(crate) async fn run(ctx: &Context, which: Volume) -> Result<Exit> {
 
 async fn create(ctx: &Context, args: Create) -> Result<Exit> {
     let label = |l: &String| match l.split_once('=') {
-        Some(("", _)) => Err(Error::usage(format!("invalid label: {l:?}: the name is empty"))),
+        Some(("", _)) => Err(Error::flag(format!("invalid label: {l:?}: the name is empty"))),
         Some((key, value)) => Ok((key.to_owned(), value.to_owned())),
+        None if l.is_empty() => Err(Error::flag(format!("invalid label: {l:?}: the name is empty"))),
         None => Ok((l.clone(), String::new())),
     };
     let labels: BTreeMap<String, String> = args.label.iter().map(label).collect::<Result<_>>()?;

@@ -1,9 +1,12 @@
 //! The sockets that clients come in through, by the words of `-H`.
 
-use anyhow::{Context as _, Result, bail};
-use davit_api::Listener;
+use anyhow::{Context as _, Error, Result, bail};
+use davit_api::{ListenError, Listener};
 use nix::unistd::Group;
 use std::path::{Path, PathBuf};
+
+/// Most bytes of a socket's path: `sun_path` without its end, and without the `.new` that it is made as.
+const LONGEST: usize = 103;
 
 /// A listener with its path, which goes when the daemon ends; none for a socket of systemd's.
 #[derive(Debug)]
@@ -34,7 +37,16 @@ async fn unix(path: &Path, group: Option<&str>) -> Result<Listening> {
         std::fs::create_dir_all(dir).with_context(|| format!("making {}", dir.display()))?;
     }
     let group = group.map(group_id).transpose()?;
-    let listener = davit_api::listen(path, group).await.context("end the other daemon first, or give another -H")?;
+    if path.is_dir() {
+        bail!("unix://{}: it is a folder; name the socket in it, such as davit.sock", path.display());
+    }
+    if path.as_os_str().len() > LONGEST {
+        bail!("unix://{}: a socket's path has at most {LONGEST} bytes; give a shorter one with -H", path.display());
+    }
+    let listener = davit_api::listen(path, group).await.map_err(|e| match e {
+        ListenError::InUse { .. } => Error::new(e).context("end the other daemon first, or give another -H"),
+        ListenError::Failed { .. } => Error::new(e).context("give another -H"),
+    })?;
     Ok(Listening { listener, path: Some(path.to_owned()) })
 }
 

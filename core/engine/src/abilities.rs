@@ -62,7 +62,8 @@ impl Engine {
         if *limits == Limits::default() {
             return Ok(());
         }
-        check(limits, self.abilities().await, warnings)
+        check(limits, self.abilities().await, warnings)?;
+        crate::cpus::check(limits)
     }
 }
 

@@ -130,7 +130,7 @@ pub struct Limits {
     pub cpuset_cpus: Option<String>,
     /// Memory nodes.
     pub cpuset_mems: Option<String>,
-    /// Processes and threads.
+    /// Processes and threads; negative where a limit was taken away.
     pub pids: Option<i64>,
 }
 

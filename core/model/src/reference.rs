@@ -141,6 +141,7 @@ impl FromStr for Reference {
     fn from_str(text: &str) -> Result<Self, ReferenceError> {
         let fail = |why| ReferenceError { text: text.chars().take(300).collect(), why };
         let (rest, digest) = match text.split_once('@') {
+            Some((_, "")) => return Err(fail("the digest is empty: leave out the @, or name one")),
             Some((rest, d)) => (rest, Some(d.parse().map_err(|_| fail("what follows the @ is not a digest"))?)),
             None => (text, None),
         };
@@ -158,15 +159,18 @@ impl FromStr for Reference {
             Some((path, tag)) if !tag.contains('/') => (path.to_owned(), Some(tag.to_owned())),
             _ => (path, None),
         };
-        if let Some(tag) = &tag
-            && !is_tag(tag)
-        {
-            return Err(fail("the tag has letters that are not allowed"));
+        match tag.as_deref() {
+            Some("") => return Err(fail("the tag is empty: leave out the colon, or name one")),
+            Some(tag) if !is_tag(tag) => return Err(fail("the tag has letters that are not allowed")),
+            _ => {}
         }
         if path.bytes().any(|b| b.is_ascii_uppercase()) {
-            return Err(fail("the repository name must be lowercase"));
+            return Err(fail("repository name must be lowercase"));
         }
-        if path.is_empty() || !path.split('/').all(is_path_component) {
+        if path.split('/').any(str::is_empty) {
+            return Err(fail("the repository name, or a part of it, is empty"));
+        }
+        if !path.split('/').all(is_path_component) {
             return Err(fail("the repository name is not made of lowercase letters, digits and separators"));
         }
         if registry.len() + path.len() + 1 > 255 {
@@ -247,6 +251,18 @@ mod tests {
         {
             let e = bad.parse::<Reference>().expect_err(bad);
             assert!(e.to_string().starts_with("invalid reference format"), "{e}");
+        }
+        for (bad, why) in [
+            ("", "is empty"),
+            (":x", "is empty"),
+            ("x/", "is empty"),
+            ("bb:", "the tag is empty"),
+            ("bb@", "the digest is empty"),
+            ("UPPER", "repository name must be lowercase"),
+            ("x:y:z", "not made of lowercase letters"),
+        ] {
+            let e = bad.parse::<Reference>().expect_err(bad).to_string();
+            assert!(e.contains(why), "{e}");
         }
     }
 }

@@ -179,7 +179,7 @@ impl Error {
                 "pull access denied for {name}, repository does not exist or may require 'docker login': {kind}"
             ),
             (Operation::Pull, ErrorKind::NotFound(what)) if what.starts_with("manifest unknown") => {
-                format!("manifest for {object} not found: manifest unknown: {what}")
+                format!("manifest for {object} not found: {what}")
             }
             (operation, _) => format!("{operation} {object}: {kind}"),
         }
@@ -216,6 +216,6 @@ mod tests {
     #[test]
     fn a_missing_manifest_names_the_reference_and_the_registrys_code() {
         let e = Error::new(Operation::Pull, "a:1", ErrorKind::NotFound("manifest unknown".into()));
-        assert_eq!(e.to_string(), "manifest for a:1 not found: manifest unknown: manifest unknown");
+        assert_eq!(e.to_string(), "manifest for a:1 not found: manifest unknown");
     }
 }

@@ -46,6 +46,18 @@ fn malformed_flags_and_names_are_refused_before_anything_is_made() -> Result<()>
         (&["-u", "nobodyhere"], 125, "nobodyhere"),
         (&["--platform", "linux"], 125, r#""linux" is not a platform: expected os/architecture[/variant]"#),
         (&["--nosuchflag"], 125, "--nosuchflag"),
+        (&["--add-host", "bad"], 125, r#"invalid extra host: "bad": written as NAME:ADDRESS"#),
+        (&["--dns", "bad"], 125, r#"invalid name server: "bad": an IP address"#),
+        (&["-l", ""], 125, r#"invalid label: "": it has no name"#),
+        (&["-l", "=x"], 125, r#"invalid label: "=x": it has no name"#),
+        (&["--stop-signal", "FOO"], 125, "invalid signal: FOO"),
+        (&["--init"], 125, "--init is not supported yet"),
+        (&["--annotation", "a=b"], 125, "Annotations is not supported"),
+        (&["--log-opt", "max-size=1m"], 125, "--log-opt"),
+        (&["--ip6", "fd00::9"], 125, "--ip6 fd00::9: network bridge has no IPv6 addresses"),
+        (&["--cpuset-cpus", "9999"], 125, "Requested CPUs are not available - requested 9999, available: 0"),
+        (&["--cpus", "0.001"], 125, "range of CPUs is from 0.01 to "),
+        (&["--uts", "host", "-h", "x"], 125, "conflicting options: hostname and the UTS mode"),
     ];
     for (flags, code, line) in rows {
         let args: Vec<&str> = ["run", "--rm"].iter().chain(*flags).chain(&["IMAGE", "true"]).copied().collect();
@@ -61,14 +73,51 @@ fn malformed_flags_and_names_are_refused_before_anything_is_made() -> Result<()>
 }
 
 #[test]
+fn a_malformed_image_s_name_is_said_at_once_and_reaches_no_registry() -> Result<()> {
+    let world = World::start()?;
+    world.pull()?;
+    let images = world.davit(&["images", "-q"])?.success()?.out().to_owned();
+    #[rustfmt::skip] // a table, a row a line
+    let rows: &[(&[&str], i32, &str)] = &[
+        (&["run", "bb:"], 125, r#"invalid reference format: "bb:": the tag is empty: leave out the colon, or name one"#),
+        (&["run", "bb@"], 125, r#"invalid reference format: "bb@": the digest is empty: leave out the @, or name one"#),
+        (&["run", ":x"], 125, r#"invalid reference format: ":x": the repository name, or a part of it, is empty"#),
+        (&["run", "UPPER"], 125, r#"invalid reference format: "UPPER": repository name must be lowercase"#),
+        (&["run", "x/"], 125, r#"invalid reference format: "x/": the repository name, or a part of it, is empty"#),
+        (&["run", "x:y:z"], 125, r#"invalid reference format: "x:y:z": "#),
+        (&["create", "bb:"], 1, r#"invalid reference format: "bb:": the tag is empty"#),
+        (&["tag", "IMAGE", "bb:"], 1, r#"invalid reference format: "bb:": the tag is empty"#),
+        (&["rmi", ""], 1, r#"invalid reference format: "": the repository name, or a part of it, is empty"#),
+    ];
+    for (args, code, line) in rows {
+        let done = world.davit(args)?;
+        assert_eq!(done.code, *code, "{args:?}: {}", done.stderr);
+        assert!(done.stderr.starts_with(&format!("davit: {line}")), "{args:?}: {}", done.stderr);
+        nothing_is_left(&world, &images)?;
+    }
+    world.daemon.finish()
+}
+
+#[test]
+fn ports_that_a_network_cannot_publish_are_told() -> Result<()> {
+    let world = World::start()?;
+    world.pull()?;
+    for (network, told) in [
+        ("host", "WARNING: Published ports are discarded when using host network mode"),
+        ("none", "WARNING: Published ports are discarded: network none has no addresses"),
+    ] {
+        let done = world.davit(&["run", "--rm", "--network", network, "-p", "80:80", "IMAGE", "true"])?.success()?;
+        assert_eq!(done.stderr.trim_end(), told);
+    }
+    world.daemon.finish()
+}
+
+#[test]
 fn an_image_that_cannot_be_had_is_said_with_its_registry_and_leaves_no_half() -> Result<()> {
     let world = World::start()?;
     let unknown = format!("{}/no/such:1", world.registry.host);
     let done = world.davit(&["pull", &unknown])?;
-    assert_eq!(
-        said(&world, &done),
-        "1 davit: manifest for REGISTRY/no/such:1 not found: manifest unknown: manifest unknown"
-    );
+    assert_eq!(said(&world, &done), "1 davit: manifest for REGISTRY/no/such:1 not found: manifest unknown");
     let done = world.davit(&["run", "--rm", &unknown])?;
     assert_eq!(done.code, 125, "{done:?}");
     assert!(done.stderr.contains("no/such:1 not found"), "{done:?}");
@@ -142,7 +191,8 @@ fn a_name_or_a_port_that_is_taken_is_said_and_leaves_no_container() -> Result<()
     world.davit(&first)?.success()?;
     let done = world.davit(&["run", "--rm", "-p", &format!("127.0.0.1:{port}:80"), "IMAGE", "true"])?;
     assert_eq!(done.code, 125, "{done:?}");
-    assert!(done.stderr.contains(&port.to_string()), "it names the port: {done:?}");
+    assert!(done.stderr.contains(&format!("Bind for 127.0.0.1:{port} failed: port is already allocated")), "{done:?}");
+    assert!(done.stderr.contains("\n  `davit ps --filter publish=PORT`"), "what to do: {done:?}");
     let done = world.davit(&["run", "--rm", "--name", "web", "IMAGE", "true"])?;
     assert_eq!(done.code, 125, "{done:?}");
     assert!(done.stderr.contains("web"), "it names the name: {done:?}");
@@ -162,7 +212,7 @@ fn a_platform_is_honoured() -> Result<()> {
     let done = world.davit(&["run", "--rm", "--platform", &platform, "IMAGE", "echo", "here"])?.success()?;
     assert_eq!(done.out(), "here");
     let done = world.davit(&["create", "--pull", "never", "--platform", &format!("linux/{other}"), "IMAGE"])?;
-    assert_eq!(done.code, 125, "{done:?}");
+    assert_eq!(done.code, 1, "{done:?}");
     assert!(done.stderr.contains("does not match the specified platform"), "{done:?}");
     assert_eq!(world.davit(&["ps", "-aq"])?.success()?.out(), "");
     world.daemon.finish()

@@ -98,18 +98,23 @@ fn limits_and_names_change_while_a_container_runs() -> Result<()> {
     for client in clients(&world) {
         let run = ["run", "-d", "--name", "one", "-m", "64m", "--pids-limit", "50", "IMAGE", "sh", "-c", LOOP];
         world.davit(&run)?.success()?;
-        let limit = "cat /sys/fs/cgroup/memory/memory.limit_in_bytes 2>/dev/null || cat /sys/fs/cgroup/memory.max";
-        let inside = |world: &World| -> Result<String> {
-            Ok(world.davit(&["exec", "one", "sh", "-c", limit])?.success()?.out().to_owned())
+        let read = |script: &str| -> Result<String> {
+            Ok(world.davit(&["exec", "one", "sh", "-c", script])?.success()?.out().to_owned())
         };
-        assert_eq!(inside(&world)?, "67108864");
+        let memory =
+            || read("cat /sys/fs/cgroup/memory/memory.limit_in_bytes 2>/dev/null || cat /sys/fs/cgroup/memory.max");
+        let pids = || read("cat /sys/fs/cgroup/pids/pids.max 2>/dev/null || cat /sys/fs/cgroup/pids.max");
+        assert_eq!((memory()?.as_str(), pids()?.as_str()), ("67108864", "50"));
         with(&client, &["update", "-m", "32m", "--memory-swap", "64m", "--restart", "on-failure:3", "one"])?
             .success()?;
-        assert_eq!(inside(&world)?, "33554432", "in force at once");
+        assert_eq!(memory()?, "33554432", "in force at once");
         let shown = "{{.HostConfig.Memory}} {{.HostConfig.PidsLimit}} {{.HostConfig.RestartPolicy.Name}} \
                      {{.HostConfig.RestartPolicy.MaximumRetryCount}}";
         let seen = world.davit(&["inspect", "-f", shown, "one"])?.success()?;
         assert_eq!(seen.out(), "33554432 50 on-failure 3");
+        with(&client, &["update", "--pids-limit", "-1", "one"])?.success()?;
+        assert_eq!(pids()?, "max", "no limit any more");
+        assert_eq!(world.davit(&["inspect", "-f", "{{.HostConfig.PidsLimit}}", "one"])?.success()?.out(), "-1");
         assert_eq!(with(&client, &["update", "-m", "1m", "one"])?.code, 1, "too little");
         with(&client, &["rename", "one", "two"])?.success()?;
         assert_eq!(world.davit(&["ps", "--format", "{{.Names}}"])?.success()?.out(), "two");

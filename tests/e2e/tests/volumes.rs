@@ -59,7 +59,7 @@ fn prunes_tell_what_they_freed() -> Result<()> {
     world.davit(&["run", "--name", "other", "IMAGE", "true"])?.success()?;
     let listed = world.davit(&["ps", "-a", "-s", "--filter", "name=writer", "--format", "{{.Size}}"])?.success()?;
     assert!(listed.out().starts_with("2.05MB (virtual "), "{listed:?}");
-    assert_eq!(world.davit(&["container", "prune"])?.code, 125, "nobody can be asked here");
+    assert_eq!(world.davit(&["container", "prune"])?.code, 1, "nobody can be asked here");
     let pruned = world.davit(&["container", "prune", "-f", "--filter", "label=k=v"])?.success()?;
     assert!(pruned.out().ends_with("Total reclaimed space: 2.048MB"), "{pruned:?}");
     assert_eq!(world.davit(&["ps", "-aq"])?.success()?.stdout.lines().count(), 1, "the other has no such label");

@@ -17,7 +17,7 @@ const TELLING: [&str; 9] = [
     "Consistency",
 ];
 /// Fields without effect here that a client may rely on, though not for its safety.
-const WARNED: [&str; 2] = ["Healthcheck", "Annotations"];
+const WARNED: [&str; 1] = ["Healthcheck"];
 
 /// Looks at fields that nobody read; `place` stands before their names (`HostConfig.`).
 pub(crate) fn check(place: &str, rest: &Rest, warnings: &mut Vec<String>) -> Result<(), ApiError> {

@@ -1,6 +1,9 @@
 //! Which network, and which place on it.
 
-use super::{body::CreateBody, leftover};
+use super::{
+    body::{CreateBody, HostConfig},
+    leftover,
+};
 use crate::failure::ApiError;
 use davit_model::container::ContainerSpec;
 use std::net::IpAddr;
@@ -45,6 +48,28 @@ pub(crate) fn fill(spec: &mut ContainerSpec, body: &CreateBody) -> Result<(), Ap
         spec.ipv6_address = address(addresses.ipv6_address.as_deref(), IpAddr::is_ipv6)?;
     }
     Ok(())
+}
+
+/// The name servers that are asked for.
+pub(crate) fn name_servers(host: &HostConfig) -> Result<Vec<String>, ApiError> {
+    let servers = host.dns.clone().unwrap_or_default();
+    match servers.iter().find(|d| d.parse::<IpAddr>().is_err()) {
+        Some(bad) => Err(ApiError::invalid(format!("IP address is not correctly formatted: {bad}"))),
+        None => Ok(servers),
+    }
+}
+
+/// Further lines of `/etc/hosts`, as `name:address`.
+pub(crate) fn extra_hosts(host: &HostConfig) -> Result<Vec<String>, ApiError> {
+    let one = |text: &String| {
+        let (name, address) = text.split_once('=').or_else(|| text.split_once(':'))?;
+        let address = address.trim_matches(['[', ']']);
+        // `host-gateway` stands for the host's address on the container's network.
+        let fits = !name.is_empty() && (address == "host-gateway" || address.parse::<IpAddr>().is_ok());
+        fits.then(|| format!("{name}:{address}"))
+    };
+    let bad = |text: &String| ApiError::invalid(format!("bad format for add-host: {text:?}: written as NAME:ADDRESS"));
+    host.extra_hosts.iter().flatten().map(|text| one(text).ok_or_else(|| bad(text))).collect()
 }
 
 fn address(text: Option<&str>, family: fn(&IpAddr) -> bool) -> Result<Option<IpAddr>, ApiError> {

@@ -5,7 +5,10 @@ use super::{
     leftover, limits, mounts, network, ports,
 };
 use crate::failure::ApiError;
-use davit_model::container::{ContainerSpec, DeviceRequest};
+use davit_model::{
+    container::{ContainerSpec, DeviceRequest},
+    reference::Reference,
+};
 use serde_json::Value;
 
 /// A request, understood.
@@ -25,7 +28,9 @@ pub(crate) fn to_spec(as_asked: Value) -> Result<Asked, ApiError> {
         serde_json::from_value(as_asked.clone()).map_err(|e| ApiError::invalid(format!("invalid JSON: {e}")))?;
     let mut warnings = Vec::new();
     leftover::check("", &body.rest, &mut warnings)?;
-    let image = text(&body.image).ok_or_else(|| ApiError::invalid("no image: config.Image is empty"))?;
+    let image = body.image.clone().unwrap_or_default();
+    // Before anybody looks for it: a name that cannot be one is not missing.
+    image.parse::<Reference>().map_err(|e| ApiError::invalid(e.to_string()))?;
     let mut spec = ContainerSpec {
         image,
         entrypoint: entrypoint(&body),
@@ -76,7 +81,7 @@ fn fill_host(spec: &mut ContainerSpec, host: &HostConfig, warnings: &mut Vec<Str
     leftover::check("HostConfig.", &host.rest, warnings)?;
     spec.storage_settings = host.storage_opt.clone().unwrap_or_default().into_iter().collect();
     spec.storage_driver = spec.storage_settings.remove(davit_api_types::STORAGE_DRIVER_OPTION);
-    check_words(host, warnings)?;
+    check_words(host)?;
     for bind in host.binds.iter().flatten() {
         spec.mounts.push(mounts::bind(bind)?);
     }
@@ -100,10 +105,10 @@ fn fill_host(spec: &mut ContainerSpec, host: &HostConfig, warnings: &mut Vec<Str
     spec.security_opt = host.security_opt.clone().unwrap_or_default();
     unmask(spec, host)?;
     spec.groups = host.group_add.clone().unwrap_or_default();
-    spec.dns = host.dns.clone().unwrap_or_default();
+    spec.dns = network::name_servers(host)?;
     spec.dns_options = host.dns_options.clone().unwrap_or_default();
     spec.dns_search = host.dns_search.clone().unwrap_or_default();
-    spec.extra_hosts = host.extra_hosts.clone().unwrap_or_default();
+    spec.extra_hosts = network::extra_hosts(host)?;
     spec.sysctls = host.sysctls.clone().unwrap_or_default();
     spec.oom_score_adj = host.oom_score_adj.filter(|s| *s != 0);
     spec.limits = limits::limits(host)?;
@@ -140,7 +145,7 @@ fn fill_host(spec: &mut ContainerSpec, host: &HostConfig, warnings: &mut Vec<Str
 }
 
 /// Fields of which this engine knows one value only.
-fn check_words(host: &HostConfig, warnings: &mut Vec<String>) -> Result<(), ApiError> {
+fn check_words(host: &HostConfig) -> Result<(), ApiError> {
     let only = |field: &str, value: &Option<String>, known: &[&str]| match value.as_deref().unwrap_or("") {
         "" => Ok(()),
         value if known.contains(&value) => Ok(()),
@@ -154,7 +159,7 @@ fn check_words(host: &HostConfig, warnings: &mut Vec<String>) -> Result<(), ApiE
     if let Some(log) = &host.log_config {
         only("LogConfig.Type", &log.kind, &["json-file", "local", "default"])?;
         if log.config.as_ref().is_some_and(|c| !c.is_empty()) {
-            warnings.push("HostConfig.LogConfig.Config has no effect in this engine yet".to_owned());
+            return Err(leftover::refused("HostConfig.LogConfig.Config (--log-opt)"));
         }
     }
     Ok(())

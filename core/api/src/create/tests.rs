@@ -123,6 +123,8 @@ fn what_asks_for_isolation_is_honoured_or_refused_and_never_ignored() {
         (json!({"MaskedPaths": ["/x"]}), "MaskedPaths"),
         (json!({"MemorySwappiness": 5}), "MemorySwappiness"),
         (json!({"SomethingOfTomorrow": {"A": [1]}}), "SomethingOfTomorrow"),
+        (json!({"Annotations": {"a": "b"}}), "Annotations"),
+        (json!({"LogConfig": {"Type": "json-file", "Config": {"max-size": "1m"}}}), "--log-opt"),
     ] {
         let why = refusal(host);
         assert!(why.contains(field) && why.contains("not supported"), "{field}: {why}");
@@ -131,6 +133,33 @@ fn what_asks_for_isolation_is_honoured_or_refused_and_never_ignored() {
         asked(json!({"Image": "i", "HostConfig": {"MaskedPaths": [], "ReadonlyPaths": [], "PidMode": "host"}})).spec;
     assert_eq!(open.security_opt, ["systempaths=unconfined"]);
     assert_eq!(open.host_namespaces, ["pid"]);
+}
+
+#[test]
+fn an_image_s_name_is_looked_at_before_the_image() {
+    for (image, why) in [
+        ("", "is empty"),
+        ("bb:", "the tag is empty"),
+        ("bb@", "the digest is empty"),
+        ("UPPER", "repository name must be lowercase"),
+    ] {
+        let refused = to_spec(json!({ "Image": image })).unwrap_err().to_string();
+        assert!(refused.starts_with("invalid reference format") && refused.contains(why), "{image}: {refused}");
+    }
+    for image in ["sha256:2323b7df989b", &"ab".repeat(32), "127.0.0.1:5000/a/b:1"] {
+        assert!(to_spec(json!({ "Image": image })).is_ok(), "{image}");
+    }
+}
+
+#[test]
+fn name_servers_and_extra_hosts_are_addresses() {
+    assert_eq!(refusal(json!({"Dns": ["bad"]})), "IP address is not correctly formatted: bad");
+    assert!(refusal(json!({"ExtraHosts": ["bad"]})).starts_with("bad format for add-host: \"bad\""));
+    assert!(refusal(json!({"ExtraHosts": [":1.2.3.4"]})).contains("add-host"));
+    let fine =
+        json!({"Dns": ["1.1.1.1", "fd00::1"], "ExtraHosts": ["a:1.2.3.4", "b:fd00::1", "c=[::1]", "d:host-gateway"]});
+    let spec = asked(json!({"Image": "i", "HostConfig": fine})).spec;
+    assert_eq!(spec.extra_hosts, ["a:1.2.3.4", "b:fd00::1", "c:::1", "d:host-gateway"]);
 }
 
 #[test]

@@ -27,9 +27,7 @@ pub(crate) fn to_update(body: Value) -> Result<(UpdateOptions, Vec<String>), Api
     leftover::check("", &rest.into_iter().collect(), &mut warnings)?;
     let host: HostConfig =
         serde_json::from_value(Value::Object(asked)).map_err(|e| ApiError::invalid(format!("invalid JSON: {e}")))?;
-    if host.pids_limit.is_some_and(|p| p < 0) {
-        return Err(ApiError::invalid("PidsLimit: taking the limit away is not supported; set a higher one"));
-    }
+    let unlimited = host.pids_limit.is_some_and(|p| p < 0);
     // A memory limit that was set before counts as well, and the engine knows it.
     let swap = host.memory_swap;
     let lone_swap = host.memory.is_none_or(|m| m == 0) && swap.is_some_and(|s| s > 0);
@@ -37,6 +35,9 @@ pub(crate) fn to_update(body: Value) -> Result<(UpdateOptions, Vec<String>), Api
     let mut limits = limits::limits(&checked)?;
     if lone_swap {
         limits.memory_swap = swap;
+    }
+    if unlimited {
+        limits.pids = Some(-1);
     }
     Ok((UpdateOptions { limits, restart: restart_policy(&checked)? }, warnings))
 }

@@ -53,7 +53,12 @@ pub(crate) fn runtime_spec(
             built = built.domainname(domain);
         }
     }
-    built.build().map_err(bad)
+    let mut built = built.build().map_err(bad)?;
+    if host_uts {
+        // The builder has a name of its own for whoever says none; the host's is not ours to set.
+        built.set_hostname(None).set_domainname(None);
+    }
+    Ok(built)
 }
 
 fn process(record: &ContainerRecord) -> Result<oci::Process, EngineError> {

@@ -18,7 +18,7 @@ pub(crate) fn of(record: &ContainerRecord) -> Result<oci::LinuxResources, Engine
     if cpu {
         resources = resources.cpu(cpu_of(limits)?);
     }
-    if let Some(pids) = limits.pids.filter(|p| *p > 0) {
+    if let Some(pids) = limits.pids.filter(|p| *p != 0) {
         resources = resources.pids(oci::LinuxPidsBuilder::default().limit(pids).build().map_err(super::bad)?);
     }
     resources.build().map_err(super::bad)
@@ -59,12 +59,6 @@ fn cpu_of(limits: &davit_model::container::Limits) -> Result<oci::LinuxCpu, Engi
     if let Some(nano) = limits.nano_cpus {
         if limits.cpu_quota.is_some() || limits.cpu_period.is_some() {
             return Err(EngineError::invalid("Conflicting options: Nano CPUs and CPU Quota/Period cannot both be set"));
-        }
-        let most = std::thread::available_parallelism().map_or(1, usize::from) as u64;
-        if nano == 0 || nano > most * 1_000_000_000 {
-            return Err(EngineError::invalid(format!(
-                "range of CPUs is from 0.01 to {most}.00, as there are only {most} CPUs available"
-            )));
         }
         cpu = cpu.period(PERIOD).quota(i64::try_from(nano / 10_000).unwrap_or(i64::MAX));
     }

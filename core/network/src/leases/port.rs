@@ -6,7 +6,7 @@ use davit_model::{error::PolicyError, network::PortRequest};
 use std::{
     collections::hash_map::RandomState,
     hash::{BuildHasher, Hasher},
-    net::IpAddr,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     ops::RangeInclusive,
 };
 
@@ -25,8 +25,9 @@ pub(super) fn choose(
     let port = match request.outside {
         Some(port) if port > 0 => {
             if taken(state, request, port) {
-                let text = format!("port {port}/{} is published for another container", request.protocol);
-                return Err(PolicyError::Conflict(text));
+                // Docker's words: people and programs look for them.
+                let place = SocketAddr::new(request.address.unwrap_or(Ipv4Addr::UNSPECIFIED.into()), port);
+                return Err(PolicyError::Conflict(format!("Bind for {place} failed: port is already allocated")));
             }
             surroundings.probe(request, port).map_err(|error| PolicyError::from(&error))?;
             port
