@@ -1,6 +1,6 @@
 //! What an operator grants to a plugin: rights in the manifest's own words, bound to the component's digest.
 
-use crate::{plugin::PluginInfo, rights::Ask};
+use crate::{ask::Ask, plugin::PluginInfo};
 use serde::Deserialize;
 use std::{
     collections::BTreeSet,
@@ -97,10 +97,9 @@ impl Grant {
             host_network: w.host_network,
             link_local: w.link_local,
         };
-        rights.check()?;
         Ok(Self {
             digest: w.digest,
-            rights,
+            rights: rights.into_grant()?,
             credential_file: w.credential_file.map(absolute).transpose()?,
             credential_callers: w.credential_callers,
         })

@@ -1,139 +1,36 @@
 //! What a plugin may do: what its manifest asks for *and* the operator granted. Without parameters a grant ages badly,
-//! so every right names what it is for.
+//! so every right says what it is for.
 
-use crate::{origin::Origin, secret::Bound};
+use crate::{
+    ask::{Ask, read},
+    origin::Origin,
+    scope::{Field, Http, Mirror, NamedSecret, To},
+    secret::Bound,
+};
 use davit_model::{auth::Challenge, container::SecretFile, error::PolicyError, id::Caller, lifecycle::Adjustment};
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
-
-/// The symbolic origins: the registry of the challenge, and the realm that it named.
-const REGISTRY: &str = "registry";
-const REALM: &str = "realm";
-
-/// In a manifest: whatever of this right the site grants by name, since only the site knows its origins, secrets and
-/// interfaces. Nothing that a grant can say.
-pub(crate) const SITES_OWN: &str = "*";
-
-/// What a manifest needs, and in the same words what a grant gives.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
-pub struct Ask {
-    /// Origins to speak to; `registry` and `realm` are symbolic.
-    pub http: BTreeSet<String>,
-    /// Names of the site's secrets.
-    pub secrets: BTreeSet<String>,
-    /// Names of the site's secrets that containers may be given as files.
-    pub secret_files: BTreeSet<String>,
-    /// Durable keys and values.
-    pub state: bool,
-    /// Credentials that are kept at the daemon.
-    pub credentials: bool,
-    /// JSON pointers into requests that may be adjusted; `*` stands for one segment.
-    pub adjust: BTreeSet<String>,
-    /// Origins that may serve instead of a registry.
-    pub mirrors: BTreeSet<String>,
-    /// Interfaces of the host that networks may be made on.
-    pub interfaces: BTreeSet<String>,
-    /// Containers in the host's own network namespace.
-    pub host_network: bool,
-    /// Link-local addresses may be spoken to.
-    pub link_local: bool,
-}
-
-impl Ask {
-    /// Whether a manifest may need this: every origin and pointer can be read.
-    pub(crate) fn check_needs(&self) -> Result<(), String> {
-        self.named().check()
-    }
-
-    /// Whether it can be granted: as for needs, and everything has a name.
-    pub(crate) fn check(&self) -> Result<(), String> {
-        for (key, set) in [
-            ("http", &self.http),
-            ("secrets", &self.secrets),
-            ("secret-files", &self.secret_files),
-            ("mirrors", &self.mirrors),
-            ("interfaces", &self.interfaces),
-        ] {
-            if set.contains(SITES_OWN) {
-                return Err(format!("{key}: a grant names what it is for, instead of {SITES_OWN:?}"));
-            }
-        }
-        for text in self.http.iter().filter(|t| !matches!(t.as_str(), REGISTRY | REALM)).chain(&self.mirrors) {
-            text.parse::<Origin>()?;
-        }
-        for pointer in &self.adjust {
-            if !pointer.starts_with('/') {
-                return Err(format!("adjust: {pointer:?} is not a JSON pointer"));
-            }
-            if SecretFile::is_at(pointer) || pointer.starts_with("/*") {
-                return Err(format!(
-                    "adjust: {pointer:?}: secrets are given by the right \"secret-files\", each by name"
-                ));
-            }
-        }
-        Ok(())
-    }
-
-    /// Without what is left to the site to name: what can be granted as it stands.
-    pub(crate) fn named(&self) -> Self {
-        let named = |set: &BTreeSet<String>| set.iter().filter(|item| *item != SITES_OWN).cloned().collect();
-        Self {
-            http: named(&self.http),
-            secrets: named(&self.secrets),
-            secret_files: named(&self.secret_files),
-            mirrors: named(&self.mirrors),
-            interfaces: named(&self.interfaces),
-            ..self.clone()
-        }
-    }
-
-    /// What is needed here and granted there.
-    fn granted(&self, grant: &Self) -> Self {
-        let both = |needs: &BTreeSet<String>, given: &BTreeSet<String>| {
-            let sites_own = needs.contains(SITES_OWN);
-            // The symbolic origins are no names of the site: they are asked for by themselves.
-            let symbolic = |item: &str| matches!(item, REGISTRY | REALM);
-            given.iter().filter(|item| needs.contains(*item) || (sites_own && !symbolic(item))).cloned().collect()
-        };
-        Self {
-            http: both(&self.http, &grant.http),
-            secrets: both(&self.secrets, &grant.secrets),
-            secret_files: both(&self.secret_files, &grant.secret_files),
-            state: self.state && grant.state,
-            credentials: self.credentials && grant.credentials,
-            adjust: self.adjust.intersection(&grant.adjust).cloned().collect(),
-            mirrors: both(&self.mirrors, &grant.mirrors),
-            interfaces: both(&self.interfaces, &grant.interfaces),
-            host_network: self.host_network && grant.host_network,
-            link_local: self.link_local && grant.link_local,
-        }
-    }
-
-    /// Whether nothing is asked for.
-    pub fn is_nothing(&self) -> bool {
-        *self == Self::default()
-    }
-}
 
 /// Effective rights of one plugin.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Rights {
     site_name: String,
     both: Ask,
-    origins: Vec<Origin>,
-    mirrors: Vec<Origin>,
+    http: Vec<Http>,
+    secrets: Vec<NamedSecret>,
+    adjust: Vec<Field>,
+    mirrors: Vec<Mirror>,
     callers: BTreeSet<String>,
 }
 
 impl Rights {
     /// What `needs` and `granted` have in common. Both were checked.
     pub(crate) fn effective(site_name: &str, needs: &Ask, granted: &Ask, callers: &BTreeSet<String>) -> Self {
-        let both = needs.granted(granted);
-        let read = |set: &BTreeSet<String>| set.iter().filter_map(|t| t.parse().ok()).collect();
+        let both = needs.common(granted);
         Self {
             site_name: site_name.to_owned(),
-            origins: read(&both.http),
+            http: read(&both.http),
+            secrets: read(&both.secrets),
+            adjust: read(&both.adjust),
             mirrors: read(&both.mirrors),
             both,
             callers: callers.clone(),
@@ -152,7 +49,7 @@ impl Rights {
     }
 
     pub(crate) fn secret(&self, name: &str) -> Result<(), PolicyError> {
-        if self.both.secrets.contains(name) {
+        if self.secrets.iter().any(|secret| secret.is(name)) {
             return Ok(());
         }
         Err(self.denied(&format!("secret {:?}", name.chars().take(80).collect::<String>()), "secrets"))
@@ -188,7 +85,7 @@ impl Rights {
         if !path.starts_with('/') {
             return Err(PolicyError::Invalid("a field is named by a JSON pointer, which begins with /".to_owned()));
         }
-        if self.both.adjust.iter().any(|pattern| matches_pointer(pattern, path)) {
+        if self.adjust.iter().any(|field| field.matches(path)) {
             return Ok(());
         }
         Err(self.denied(&format!("adjusting {}", path.chars().take(160).collect::<String>()), "adjust"))
@@ -196,7 +93,7 @@ impl Rights {
 
     pub(crate) fn mirror(&self, text: &str) -> Result<Origin, PolicyError> {
         let origin: Origin = text.parse().map_err(PolicyError::Invalid)?;
-        if self.mirrors.contains(&origin) {
+        if self.mirrors.iter().any(|mirror| mirror.is(&origin)) {
             Ok(origin)
         } else {
             Err(self.denied(&format!("mirror {origin}"), "mirrors"))
@@ -219,32 +116,51 @@ impl Rights {
         if self.both.host_network { Ok(()) } else { Err(self.denied("the host's network namespace", "host-network")) }
     }
 
-    /// Whether an origin may be spoken to at all.
-    pub(crate) fn http(&self, origin: &Origin, challenge: Option<&Challenge>) -> Result<(), PolicyError> {
-        let symbolic = challenge.is_some_and(|c| {
-            (self.both.http.contains(REGISTRY) && origin.is_registry(c))
-                || (self.both.http.contains(REALM) && origin.is_realm(c))
-        });
-        if symbolic || self.http_by_name(origin) {
+    /// Whether a request of this method may be sent to an origin.
+    pub(crate) fn http(&self, method: &str, origin: &Origin, challenge: Option<&Challenge>) -> Result<(), PolicyError> {
+        let is_it = |to: &To| match to {
+            To::SitesOwn => false,
+            To::Registry => challenge.is_some_and(|c| origin.is_registry(c)),
+            To::Realm => challenge.is_some_and(|c| origin.is_realm(c)),
+            To::Origin(named) => named == origin,
+        };
+        let mut there = self.http.iter().filter(|right| is_it(right.to())).peekable();
+        if there.peek().is_none() {
+            return Err(self.denied(&format!("http {origin}"), "http"));
+        }
+        if there.any(|right| right.allows(method)) {
             return Ok(());
         }
-        Err(self.denied(&format!("http {origin}"), "http"))
+        let method: String = method.chars().take(40).flat_map(char::escape_debug).collect();
+        Err(self.denied(&format!("http {method} {origin}"), "http"))
     }
 
-    /// Whether an origin was granted by name.
-    pub(crate) fn http_by_name(&self, origin: &Origin) -> bool {
-        self.origins.contains(origin)
+    /// Whether requests of this method were granted for an origin by name.
+    fn http_by_name(&self, method: &str, origin: &Origin) -> bool {
+        self.http.iter().any(|right| matches!(right.to(), To::Origin(named) if named == origin) && right.allows(method))
     }
 
-    /// Whether a secret that is so bound may be sent there.
+    /// Whether a secret of the site may go where `is_it` says: those without an origin may go to all that have it in them.
+    fn secret_goes(&self, name: &str, is_it: impl Fn(&Origin) -> bool) -> bool {
+        self.secrets.iter().any(|secret| secret.is(name) && secret.towards().is_none_or(&is_it))
+    }
+
+    /// Whether a secret that is so bound may be sent there, in a request of this method.
     pub(crate) fn may_send(
         &self,
         bound: &Bound,
+        method: &str,
         origin: &Origin,
         challenge: Option<&Challenge>,
     ) -> Result<(), PolicyError> {
         let may = match bound {
-            Bound::Granted => self.http_by_name(origin),
+            Bound::Site(name) => {
+                let by_name = self.http_by_name(method, origin);
+                if by_name && !self.secret_goes(name, |towards| towards == origin) {
+                    return Err(self.denied(&format!("secret {name:?} towards {origin}"), "secrets"));
+                }
+                by_name
+            }
             Bound::Challenge => challenge.is_some_and(|c| origin.is_of_challenge(c)),
             Bound::Origin(from) => from == origin,
         };
@@ -254,39 +170,30 @@ impl Rights {
     /// Whether a secret that is so bound may answer the challenge of a registry.
     pub(crate) fn may_answer(&self, bound: &Bound, challenge: Option<&Challenge>) -> Result<(), PolicyError> {
         match bound {
-            Bound::Granted => self.registry_by_name(challenge),
+            Bound::Site(name) => self.registry_by_name(name, challenge),
             Bound::Challenge | Bound::Origin(_) => Ok(()),
         }
     }
 
-    /// Whether the registry of a challenge was granted by name: only such may have a secret of the site.
-    fn registry_by_name(&self, challenge: Option<&Challenge>) -> Result<(), PolicyError> {
+    /// Whether the registry of a challenge was granted by name: only such may have a secret of the site. The requests that
+    /// follow are not the plugin's, so that their methods are none of its rights.
+    fn registry_by_name(&self, secret: &str, challenge: Option<&Challenge>) -> Result<(), PolicyError> {
         let Some(challenge) = challenge else {
             return Err(PolicyError::Denied("a secret without a challenge".to_owned()));
         };
-        if self.origins.iter().any(|origin| origin.is_registry(challenge)) {
-            return Ok(());
-        }
         let registry: String = challenge.registry.chars().take(160).collect();
-        Err(self.denied(&format!("a secret of the site for the registry {registry}"), "http"))
+        let by_name = |right: &Http| matches!(right.to(), To::Origin(named) if named.is_registry(challenge));
+        if !self.http.iter().any(by_name) {
+            return Err(self.denied(&format!("a secret of the site for the registry {registry}"), "http"));
+        }
+        if !self.secret_goes(secret, |towards| towards.is_registry(challenge)) {
+            return Err(self.denied(&format!("secret {secret:?} for the registry {registry}"), "secrets"));
+        }
+        Ok(())
     }
 
     pub(crate) fn link_local(&self) -> bool {
         self.both.link_local
-    }
-}
-
-/// Whether a pointer is one of a pattern's: same number of segments, `*` standing for any one.
-fn matches_pointer(pattern: &str, path: &str) -> bool {
-    let mut path = path.split('/');
-    let mut pattern = pattern.split('/');
-    loop {
-        match (pattern.next(), path.next()) {
-            (None, None) => return true,
-            (Some("*"), Some(segment)) if !segment.is_empty() => {}
-            (Some(a), Some(b)) if a == b => {}
-            _ => return false,
-        }
     }
 }
 
@@ -295,7 +202,15 @@ mod tests {
     use super::*;
 
     fn ask(adjust: &[&str]) -> Ask {
-        Ask { adjust: adjust.iter().map(|s| (*s).to_owned()).collect(), ..Ask::default() }
+        Ask { adjust: texts(adjust), ..Ask::default() }
+    }
+
+    fn texts(items: &[&str]) -> BTreeSet<String> {
+        items.iter().map(|s| (*s).to_owned()).collect()
+    }
+
+    fn origin(text: &str) -> Origin {
+        text.parse().unwrap()
     }
 
     #[test]
@@ -306,14 +221,18 @@ mod tests {
         for path in ["/env/A", "/user", "/labels", "/labels/", "/labels/a/b", "/privileged", ""] {
             assert!(rights.adjust(path).is_err(), "{path}");
         }
+        for (needs, grant) in [("/labels/*", "/labels/team"), ("/labels/team", "/labels/*")] {
+            let rights = Rights::effective("p", &ask(&[needs]), &ask(&[grant]), &none);
+            assert!(
+                rights.adjust("/labels/team").is_ok() && rights.adjust("/labels/other").is_err(),
+                "{needs} {grant}"
+            );
+        }
     }
 
     #[test]
-    fn what_only_the_site_can_name_is_needed_by_a_star_and_granted_by_name() {
-        let texts = |items: &[&str]| items.iter().map(|s| (*s).to_owned()).collect::<BTreeSet<_>>();
+    fn what_the_manifest_leaves_to_the_site_is_what_the_site_names() {
         let needs = Ask { http: texts(&["*"]), interfaces: texts(&["*"]), ..Ask::default() };
-        assert!(needs.check_needs().is_ok());
-        assert!(needs.check().unwrap_err().contains("names what it is for"), "a grant has no star");
         let grant = Ask {
             http: texts(&["https://sink.example", "realm"]),
             interfaces: texts(&["eth1"]),
@@ -322,17 +241,63 @@ mod tests {
         };
         let rights = Rights::effective("p", &needs, &grant, &BTreeSet::new());
         assert!(rights.interface("eth1").is_ok() && rights.interface("eth0").is_err());
-        assert!(rights.http_by_name(&"https://sink.example".parse().unwrap()));
-        assert!(!rights.both.http.contains(REALM), "the realm is no name of the site");
+        assert!(rights.http("GET", &origin("https://sink.example"), None).is_ok());
+        assert!(rights.http.iter().all(|right| *right.to() != To::Realm), "the realm is no name of the site");
         assert!(rights.secret("key").is_err(), "it was not asked for");
-        assert!(needs.named().is_nothing(), "nothing of it can be granted as it stands");
     }
 
     #[test]
-    fn a_secret_reaches_a_container_by_its_own_right_alone() {
-        for way in ["/secret_files/*", "/secret_files/~1run~1key", "/secret_files", "/*", "/*/*"] {
-            assert!(ask(&[way]).check().is_err(), "{way}");
+    fn a_request_is_of_a_method_that_both_the_manifest_and_the_operator_name() {
+        let a = origin("https://a.example");
+        for (need, grant) in [
+            ("GET,HEAD https://a.example", "https://a.example"),
+            ("https://a.example", "GET,HEAD https://a.example"),
+            ("GET,HEAD,PUT https://a.example", "POST,GET,HEAD https://a.example"),
+            ("GET,HEAD *", "https://a.example"),
+        ] {
+            let [needs, grant] = [need, grant].map(|http| Ask { http: texts(&[http]), ..Ask::default() });
+            let rights = Rights::effective("p", &needs, &grant, &BTreeSet::new());
+            assert!(rights.http("GET", &a, None).is_ok() && rights.http("HEAD", &a, None).is_ok(), "{need}");
+            for method in ["POST", "PUT", "get", "GET,HEAD", ""] {
+                let text = rights.http(method, &a, None).unwrap_err().to_string();
+                assert!(text.contains(&format!("http {method} https://a.example (grant \"http\"")), "{text}");
+                assert!(text.contains("[plugins.p.grant]"), "{text}");
+            }
+            assert!(rights.http("GET", &origin("https://b.example"), None).is_err());
         }
+        let split = Ask { http: texts(&["GET https://a.example", "POST https://a.example"]), ..Ask::default() };
+        let rights = Rights::effective("p", &split, &split, &BTreeSet::new());
+        assert!(rights.http("GET", &a, None).is_ok() && rights.http("POST", &a, None).is_ok());
+    }
+
+    #[test]
+    fn a_secret_with_an_origin_goes_to_no_other_and_only_as_requests_may() {
+        let http = texts(&["https://a.example", "GET https://b.example"]);
+        let may = |need: &str, grant: &str, method: &str, to: &str| {
+            let [needs, grant] =
+                [need, grant].map(|secret| Ask { http: http.clone(), secrets: texts(&[secret]), ..Ask::default() });
+            let rights = Rights::effective("p", &needs, &grant, &BTreeSet::new());
+            rights.may_send(&Bound::Site("key".to_owned()), method, &origin(to), None).map_err(|e| e.to_string())
+        };
+        for (need, grant) in
+            [("key https://a.example", "key"), ("key", "key https://a.example"), ("* https://a.example", "key")]
+        {
+            assert!(may(need, grant, "POST", "https://a.example").is_ok(), "{need}");
+            let text = may(need, grant, "GET", "https://b.example").unwrap_err();
+            assert!(text.contains("secret \"key\" towards https://b.example (grant \"secrets\""), "{text}");
+        }
+        assert!(may("key", "key", "GET", "https://b.example").is_ok());
+        assert!(may("key", "key", "POST", "https://b.example").is_err(), "that method was not granted");
+        assert!(may("key", "key", "GET", "https://c.example").is_err(), "nobody may speak to it");
+        assert!(
+            may("key https://c.example", "key", "GET", "https://c.example").is_err(),
+            "nor with the secret's own right"
+        );
+        assert!(may("key https://a.example", "key https://b.example", "GET", "https://a.example").is_err());
+    }
+
+    #[test]
+    fn a_secret_is_given_to_a_container_by_its_own_right_alone() {
         let needs = Ask { secret_files: BTreeSet::from(["key".to_owned()]), ..Ask::default() };
         let rights = Rights::effective("p", &needs, &needs, &BTreeSet::new());
         let give = |secret: &str| Adjustment {
@@ -346,7 +311,7 @@ mod tests {
 
     #[test]
     fn a_refusal_says_what_is_missing_and_where_to_give_it() {
-        let text = Rights::default().http(&"https://a.example".parse().unwrap(), None).unwrap_err().to_string();
+        let text = Rights::default().http("GET", &origin("https://a.example"), None).unwrap_err().to_string();
         assert!(text.contains("http https://a.example") && text.contains("grant \"http\" missing"), "{text}");
     }
 }

@@ -9,8 +9,8 @@ use std::sync::LazyLock;
 /// Where a secret may be sent.
 #[derive(Clone, Debug)]
 pub(crate) enum Bound {
-    /// A secret of the site: to the origins that are granted by name.
-    Granted,
+    /// The secret of the site of this name: to the origins that are granted by name, or to the one that it is granted with.
+    Site(String),
     /// A credential: to the registry of the challenge, and to the realm that it named.
     Challenge,
     /// Taken out of an answer: back to the origin that gave it.

@@ -2,8 +2,9 @@
 //! operator and in grants that are kept.
 
 use crate::{
+    ask::Ask,
     manifest::Manifest,
-    rights::{Ask, SITES_OWN},
+    scope::{Http, Name, NamedSecret, Scope, To},
 };
 use std::collections::BTreeSet;
 
@@ -52,11 +53,23 @@ impl Ask {
         words
     }
 
-    /// The rights that these words say.
+    /// The rights that these words grant.
+    ///
+    /// # Errors
+    /// The word that is no right, or names nothing.
+    pub fn from_words<'a>(words: impl IntoIterator<Item = &'a str>) -> Result<Self, String> {
+        Self::said(words)?.into_grant()
+    }
+
+    /// The rights that these words ask for: some may be the site's to name.
     ///
     /// # Errors
     /// The word that is no right.
-    pub fn from_words<'a>(words: impl IntoIterator<Item = &'a str>) -> Result<Self, String> {
+    pub(crate) fn needs_from_words<'a>(words: impl IntoIterator<Item = &'a str>) -> Result<Self, String> {
+        Self::said(words)?.into_needs()
+    }
+
+    fn said<'a>(words: impl IntoIterator<Item = &'a str>) -> Result<Self, String> {
         let mut ask = Self::default();
         for word in words {
             let known = match word.split_once(' ') {
@@ -75,7 +88,6 @@ impl Ask {
                 ));
             }
         }
-        ask.check()?;
         Ok(ask)
     }
 }
@@ -92,9 +104,15 @@ impl Manifest {
 
     /// The manifest's sentence for a right in words; its keys are plural where there can be several.
     pub fn why_of(&self, right: &str) -> Option<&str> {
-        let key = key(right);
-        self.why.get(key).or_else(|| self.why.get(&format!("{key}s"))).map(String::as_str)
+        let why = self.why.iter().find(|(need, _)| is_why_of(need, right))?.1.trim();
+        (!why.is_empty()).then_some(why)
     }
+}
+
+/// Whether a key of `[why]` is about a right in words.
+pub(crate) fn is_why_of(need: &str, right: &str) -> bool {
+    let key = key(right);
+    need == key || need.strip_suffix('s') == Some(key)
 }
 
 /// What kind of right a word is about.
@@ -105,28 +123,53 @@ pub fn key(right: &str) -> &str {
 /// What a plugin may do with a right.
 fn means(right: &str) -> String {
     let item = right.split_once(' ').map_or("", |(_, item)| item);
+    let sites_own = |item: &str| item.parse::<Name>().is_ok_and(|name| name.is_sites_own());
     match (key(right), item) {
-        ("http", SITES_OWN) => "speak to the origins that you name".to_owned(),
-        ("secret", SITES_OWN) => "use the site's secrets that you name, without seeing them".to_owned(),
-        ("mirror", SITES_OWN) => {
+        ("http", item) => item.parse().map_or_else(|_| right.to_owned(), |http| means_http(&http)),
+        ("secret", item) => item.parse().map_or_else(|_| right.to_owned(), |secret| means_secret(&secret)),
+        ("mirror", item) if sites_own(item) => {
             "have images fetched from the origins that you name instead of their registry".to_owned()
         }
-        ("interface", SITES_OWN) => "make networks on the host's interfaces that you name".to_owned(),
-        ("http", "registry") => "speak to the registry that is being asked".to_owned(),
-        ("http", "realm") => "speak to the token server that the registry names".to_owned(),
-        ("http", origin) => format!("speak to {origin}"),
-        ("secret", name) => format!("use the site's secret {name:?}, without seeing it"),
-        ("secret-file", SITES_OWN) => "give containers the site's secrets that you name, as files".to_owned(),
+        ("interface", item) if sites_own(item) => "make networks on the host's interfaces that you name".to_owned(),
+        ("secret-file", item) if sites_own(item) => {
+            "give containers the site's secrets that you name, as files".to_owned()
+        }
         ("secret-file", name) => format!("give containers the site's secret {name:?}, as a file"),
         ("adjust", pointer) => format!("change {pointer} of what users ask for"),
         ("mirror", origin) => format!("have images fetched from {origin} instead of their registry"),
         ("interface", name) => format!("make networks on the host's interface {name}"),
-        ("state", _) => "remember up to a mebibyte of its own".to_owned(),
+        ("state", _) => "remember up to 16 MiB of its own".to_owned(),
         ("credentials", _) => "use the credentials that are kept at the daemon".to_owned(),
         ("host-network", _) => "put containers into the host's own network".to_owned(),
         ("link-local", _) => "speak to link-local addresses, where clouds keep their keys".to_owned(),
         (_, _) => right.to_owned(),
     }
+}
+
+fn means_http(right: &Http) -> String {
+    let to = match right.to() {
+        To::SitesOwn => "the origins that you name".to_owned(),
+        To::Registry => "the registry that is being asked".to_owned(),
+        To::Realm => "the token server that the registry names".to_owned(),
+        To::Origin(origin) => origin.to_string(),
+    };
+    match right.methods() {
+        None => format!("speak to {to}"),
+        Some(methods) => {
+            let methods: Vec<&str> = methods.iter().map(String::as_str).collect();
+            format!("send {} requests to {to}", methods.join(" and "))
+        }
+    }
+}
+
+fn means_secret(right: &NamedSecret) -> String {
+    let what = match right.name() {
+        None => "the site's secrets that you name".to_owned(),
+        Some(name) => format!("the site's secret {name:?}"),
+    };
+    let towards = right.towards().map_or_else(String::new, |origin| format!(" towards {origin}"));
+    let seen = if right.name().is_none() { "them" } else { "it" };
+    format!("use {what}{towards}, without seeing {seen}")
 }
 
 #[cfg(test)]
@@ -135,12 +178,49 @@ mod tests {
 
     #[test]
     fn rights_survive_their_words() {
-        let words = ["http https://a.example", "http realm", "secret key", "adjust /labels/*", "state", "link-local"];
+        let words = [
+            "http https://a.example",
+            "http GET,POST realm",
+            "secret key",
+            "secret key https://a.example",
+            "adjust /labels/*",
+            "state",
+            "link-local",
+        ];
         let ask = Ask::from_words(words).unwrap();
         assert!(ask.state && ask.link_local && !ask.credentials);
         assert_eq!(ask.in_words().iter().map(String::as_str).collect::<BTreeSet<_>>(), words.into());
-        for wrong in ["", "http", "stat", "state yes", "http *", "adjust labels", "file /etc"] {
+        for wrong in [
+            "",
+            "http",
+            "stat",
+            "state yes",
+            "http *",
+            "http GET *",
+            "adjust labels",
+            "file /etc",
+            "secret * https://a",
+        ] {
             assert!(Ask::from_words([wrong]).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_right_means_says_methods_and_where_a_secret_goes() {
+        for (right, meant) in [
+            ("http https://a.example", "speak to https://a.example"),
+            ("http GET https://a.example", "send GET requests to https://a.example"),
+            ("http GET,POST realm", "send GET and POST requests to the token server that the registry names"),
+            ("http POST *", "send POST requests to the origins that you name"),
+            ("secret key", "use the site's secret \"key\", without seeing it"),
+            (
+                "secret key https://a.example",
+                "use the site's secret \"key\" towards https://a.example, without seeing it",
+            ),
+            ("secret *", "use the site's secrets that you name, without seeing them"),
+            ("interface *", "make networks on the host's interfaces that you name"),
+        ] {
+            assert_eq!(means(right), meant);
         }
     }
 }

@@ -25,7 +25,7 @@ impl Engine {
             return Err(EngineError::new(crate::Kind::NotModified, format!("plugin {name} is {is} already")));
         }
         if !enabled {
-            self.unused(name, "disabled", &self.inner.policy().site.uses(name))?;
+            self.unused(name, "disabled", &self.users(name).await?)?;
         }
         record.enabled = enabled;
         self.switch(Becomes::This(Box::new(record.clone())), Vec::new()).await?;

@@ -1,9 +1,9 @@
 //! `grant` and `revoke`: what a plugin may do, right by right. It holds for one component and acts on the next call.
 
 use super::{
-    install::{asked_for, nameable, of_version},
+    install::{asked_for, nameable, of_version, words},
     plugin_operation,
-    record::PluginRecord,
+    record::{PluginRecord, PluginVersion},
     switch::Becomes,
 };
 use crate::{Engine, EngineError};
@@ -45,13 +45,14 @@ impl Engine {
             Granting::All => nameable(&version.asks),
             Granting::These(words) => words,
         };
-        asked_for(name, &version.asks, &more)?;
-        if let Some(mut held) = record.held.clone() {
-            held.granted.extend(more);
-            return self.bring_into_force(record, held).await;
+        let loader = &*self.inner.loader;
+        let more = asked_for(loader, name, &version.asks, &more)?;
+        let granted = loader.common(&words(&version.asks), &version.granted.union(&more).cloned().collect())?;
+        if let Some(held) = record.held.clone() {
+            return self.bring_into_force(record, PluginVersion { granted, ..held }).await;
         }
-        record.current.granted.extend(more);
-        self.regranted(record).await
+        record.current.granted = granted;
+        self.regranted(record, "plugin.grant").await
     }
 
     /// Takes rights away: these, or all.
@@ -67,25 +68,19 @@ impl Engine {
         match rights {
             None => record.current.granted.clear(),
             Some(rights) => {
-                if let Some(word) = rights.iter().find(|w| !record.current.granted.contains(*w)) {
-                    let has: Vec<&str> = record.current.granted.iter().map(String::as_str).collect();
-                    return Err(EngineError::invalid(format!(
-                        "plugin {name} was not granted {word:?}; it was granted: {}",
-                        has.join(", ")
-                    )));
-                }
-                record.current.granted.retain(|w| !rights.contains(w));
+                let left = self.inner.loader.without(&record.current.granted, rights);
+                record.current.granted = left.map_err(|e| e.context(&format!("plugin {name}")))?;
             }
         }
-        self.regranted(record).await
+        self.regranted(record, "plugin.revoke").await
     }
 
-    async fn regranted(&self, record: PluginRecord) -> Result<PluginRecord, EngineError> {
+    async fn regranted(&self, record: PluginRecord, event: &str) -> Result<PluginRecord, EngineError> {
         self.switch(Becomes::This(Box::new(record.clone())), Vec::new()).await?;
         let mut attributes = of_version(&record.current);
         let granted: Vec<&str> = record.current.granted.iter().map(String::as_str).collect();
         attributes.insert("granted".to_owned(), granted.join(", "));
-        self.publish("plugin.grant", &record.name, attributes);
+        self.publish(event, &record.name, attributes);
         Ok(record)
     }
 }

@@ -24,6 +24,7 @@ mod upgrade;
 pub(crate) use artifact::is_one as is_artifact;
 pub use grant::Granting;
 pub use install::InstallRequest;
+pub(crate) use install::asked_for;
 pub use list::PluginDetails;
 pub(crate) use switch::installed;
 pub use switch::installed_at;

@@ -20,6 +20,12 @@ impl Engine {
         reference: &Reference,
         credential: Option<Credential>,
     ) -> Result<ProgressStream, EngineError> {
+        if let Some(digest) = reference.digest() {
+            return Err(EngineError::invalid(format!(
+                "a plugin is pushed to a tag, and its digest follows: {digest} cannot be said beforehand; leave @{digest} \
+                 away"
+            )));
+        }
         let component = match self.plugin_record(what).await {
             Ok(record) => self.component(&record.current.component.to_string()).await?,
             Err(_) => self.component(what).await?,

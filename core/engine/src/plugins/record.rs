@@ -66,6 +66,9 @@ pub struct PluginVersion {
     pub asks: Vec<AskedRight>,
     /// What the operator granted to this very component, in the same words.
     pub granted: BTreeSet<String>,
+    /// Where one is held: what it asks for beyond the version in force, in the same words.
+    #[serde(default)]
+    pub more: BTreeSet<String>,
     /// Where it came from.
     pub source: String,
     /// When it was brought into force, or held.
@@ -96,14 +99,10 @@ impl PluginVersion {
             kinds,
             asks,
             granted,
+            more: BTreeSet::new(),
             source: component.source.clone(),
             since: Timestamp::now(),
         }
-    }
-
-    /// What it asks for, in words.
-    pub(crate) fn asked(&self) -> BTreeSet<&str> {
-        self.asks.iter().map(|asked| asked.right.as_str()).collect()
     }
 
     /// `name 1.2.0 (sha256:…)`, for messages.

@@ -17,7 +17,13 @@ impl Engine {
         self.admit(&plugin_operation("plugin.remove", caller, name, None)).await?;
         let _alone = self.inner.plugin_changes.lock().await;
         let record = self.plugin_record(name).await?;
-        self.unused(name, "removed", &self.users(name).await?)?;
+        let mut users = self.users(name).await?;
+        let site = self.inner.policy().site.clone();
+        if users.is_empty() && site.plugins.contains_key(name) {
+            // It would be of nobody, and such a file is refused.
+            users.push(format!("[plugins.{name}] of the site's file ({})", site.at_plugin(name)));
+        }
+        self.unused(name, "removed", &users)?;
         let plugin = name.to_owned();
         let forget: Change = Box::new(move |c| forget_all_in(c, &plugin));
         self.switch(Becomes::Gone(name.to_owned()), vec![forget]).await?;
@@ -27,7 +33,7 @@ impl Engine {
     }
 
     /// Who uses a plugin: the site's file, containers, networks, layers.
-    async fn users(&self, name: &str) -> Result<Vec<String>, EngineError> {
+    pub(super) async fn users(&self, name: &str) -> Result<Vec<String>, EngineError> {
         let mut users = self.inner.policy().site.uses(name);
         for container in self.inner.containers.all() {
             if container.read(|r| r.driver == name) {
@@ -38,7 +44,9 @@ impl Engine {
         users.extend(networks.into_iter().filter(|n| n.driver == name).map(|n| format!("network {}", n.name)));
         let layers = self.inner.store.layers_of(name).await.map_err(store_error)?;
         if layers > 0 {
-            users.push(format!("{layers} layers of images"));
+            users.push(format!(
+                "{layers} layers of images (those that no image has any more go with: davit image prune)"
+            ));
         }
         Ok(users)
     }

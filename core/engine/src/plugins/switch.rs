@@ -5,7 +5,7 @@ use super::record::PluginRecord;
 use crate::{
     Engine, EngineError,
     images::store_error,
-    policy::Installed,
+    policy::{Installed, Policy},
     tables::{self, Change, Row},
 };
 use davit_model::digest::Digest;
@@ -53,7 +53,9 @@ impl Engine {
             Becomes::Gone(name) => also.push(tables::deleting::<PluginRecord>(&name)),
         }
         let site = self.inner.policy().site.clone();
-        let policy = self.inner.loader.load(&site, all_of(&self.inner.store, &records).await?).await?;
+        let installed = all_of(&self.inner.store, &records).await?;
+        let policy = Policy::load(&*self.inner.loader, &site, installed).await?;
+        policy.probe(&self.inner.options.data_root).await?;
         tables::change(&self.inner.db, PluginRecord::DURABILITY, also).await?;
         self.inner.set_policy(Arc::new(policy));
         Ok(())

@@ -1,9 +1,10 @@
-//! `upgrade`: another version takes a plugin's place. One that asks for no more than its predecessor goes through with the
-//! same grant; one that asks for more is held until it is granted. One that does not answer is rolled back by itself.
+//! `upgrade`: another version takes a plugin's place. One that asks for no more than its predecessor goes through with what
+//! it still asks for of the same grant; one that asks for more is held until it is granted. One that does not answer is
+//! rolled back by itself.
 
 use super::{
     grant::Granting,
-    install::{asked_for, nameable, of_version},
+    install::{asked_for, nameable, of_version, words},
     plugin_operation,
     record::{KEPT, PluginFailure, PluginRecord, PluginVersion},
     switch::Becomes,
@@ -38,17 +39,16 @@ impl Engine {
             )));
         }
         let asks = &component.inspected.asks;
-        let carried: BTreeSet<String> =
-            current.granted.iter().filter(|w| asked_for(name, asks, &[(*w).clone()].into()).is_ok()).cloned().collect();
-        let asked_before = current.asked();
-        let more = asks.iter().any(|a| !asked_before.contains(a.right.as_str()));
-        let (granted, held) = match grant {
-            Granting::Carried => (carried, more),
-            Granting::All => (nameable(asks).into_iter().chain(carried).collect(), false),
-            Granting::These(words) => (words.into_iter().chain(carried).collect(), false),
+        let loader = &*self.inner.loader;
+        let (asked, carried) = (words(asks), &current.granted);
+        let more = loader.beyond(&asked, &words(&current.asks), carried)?;
+        let (more_granted, held) = match grant {
+            Granting::Carried => (BTreeSet::new(), !more.is_empty()),
+            Granting::All => (nameable(asks), false),
+            Granting::These(words) => (asked_for(loader, name, asks, &words)?, false),
         };
-        asked_for(name, asks, &granted)?;
-        let version = PluginVersion::of(&component, granted);
+        let granted = loader.common(&asked, &more_granted.union(carried).cloned().collect())?;
+        let version = PluginVersion { more, ..PluginVersion::of(&component, granted) };
         if held {
             record.held = Some(version);
             self.note(&record).await?;
@@ -65,6 +65,7 @@ impl Engine {
     ) -> Result<PluginRecord, EngineError> {
         let name = before.name.clone();
         version.since = Timestamp::now();
+        version.more.clear();
         let mut record = before.clone();
         let old = std::mem::replace(&mut record.current, version.clone());
         let kept_as = old.component.to_string();

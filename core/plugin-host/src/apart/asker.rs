@@ -48,7 +48,7 @@ impl Asker {
             Asks::StateKeys { prefix } => served(services.state_keys(plugin, &prefix).await),
             Asks::Secret { name } => {
                 let secret = services.secret(plugin, &name).await;
-                served(secret.and_then(|secret| veil.cover(secret, Bound::Granted)))
+                served(secret.and_then(|secret| veil.cover(secret, Bound::Site(name))))
             }
             Asks::Fingerprint { secret } => served(Ok(veil.fingerprint(&secret))),
             Asks::Hmac { secret, data } => served(veil.hmac(&secret, &data)),

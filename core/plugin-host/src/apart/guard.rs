@@ -6,6 +6,7 @@ use crate::{
     origin::Origin,
     question::{AuthCall, Question, Reply},
     rights::Rights,
+    secret::Bound,
 };
 use davit_model::{
     auth::Challenge,
@@ -47,7 +48,7 @@ impl Guard {
             },
             Asks::Http { request } => {
                 request.allow_link_local = self.rights.link_local();
-                self.rights.http(&Origin::of(&url(request)?)?, challenge)
+                self.rights.http(&request.method, &Origin::of(&url(request)?)?, challenge)
             }
             Asks::Subnet { .. } | Asks::Address { .. } | Asks::Port { .. } => match question {
                 Some(Question::Network(_)) => Ok(()),
@@ -70,7 +71,9 @@ impl Guard {
     ) -> Result<HttpResponse, PolicyError> {
         let challenge = question.and_then(challenge);
         let origin = Origin::of(&url(&request)?)?;
-        let guarded = veil.request(&mut request, &|bound| self.rights.may_send(bound, &origin, challenge))?;
+        let method = request.method.clone();
+        let may = |bound: &Bound| self.rights.may_send(bound, &method, &origin, challenge);
+        let guarded = veil.request(&mut request, &may)?;
         let mut answer = services.http(&self.site_name, request).await?;
         if guarded {
             veil.response(&mut answer, &origin)?;
@@ -133,10 +136,13 @@ fn challenge(question: &Question) -> Option<&Challenge> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rights::Ask;
+    use crate::ask::Ask;
     use davit_model::{
+        auth::Credential,
         lifecycle::Adjustment,
         network::EndpointPlan,
+        secret::Secret,
+        services::LogLevel,
         state::{StateWrite, StateWrites},
     };
     use std::collections::BTreeSet;
@@ -147,8 +153,12 @@ mod tests {
     }
 
     fn get(url: &str) -> Asks {
-        let request = HttpRequest {
-            method: "GET".into(),
+        Asks::Http { request: Box::new(request("GET", url)) }
+    }
+
+    fn request(method: &str, url: &str) -> HttpRequest {
+        HttpRequest {
+            method: method.into(),
             url: url.into(),
             headers: vec![],
             authorization: None,
@@ -157,8 +167,40 @@ mod tests {
             max_body: 1,
             timeout_ms: 1,
             allow_link_local: true,
-        };
-        Asks::Http { request: Box::new(request) }
+        }
+    }
+
+    /// Services that answer every request with nothing.
+    #[derive(Debug)]
+    struct Silence;
+
+    #[async_trait::async_trait]
+    impl HostServices for Silence {
+        fn log(&self, _: &str, _: LogLevel, _: &str) {}
+        async fn config(&self, _: &str) -> Result<serde_json::Value, PolicyError> {
+            Ok(serde_json::Value::Null)
+        }
+        async fn state_get(&self, _: &str, _: &str) -> Result<Option<Vec<u8>>, PolicyError> {
+            Ok(None)
+        }
+        async fn state_commit(&self, _: &StateWrites) -> Result<(), PolicyError> {
+            Ok(())
+        }
+        async fn state_keys(&self, _: &str, _: &str) -> Result<Vec<String>, PolicyError> {
+            Ok(Vec::new())
+        }
+        async fn secret(&self, _: &str, name: &str) -> Result<Secret, PolicyError> {
+            Err(PolicyError::NotFound(name.to_owned()))
+        }
+        async fn stored_credential(&self, _: &str, _: &str) -> Result<Option<Credential>, PolicyError> {
+            Ok(None)
+        }
+        async fn http(&self, _: &str, _: HttpRequest) -> Result<HttpResponse, PolicyError> {
+            Ok(HttpResponse { status: 200, headers: vec![], body: vec![] })
+        }
+        fn now_ms(&self) -> u64 {
+            0
+        }
     }
 
     #[test]
@@ -185,6 +227,32 @@ mod tests {
         some.asks(&mut request, None).unwrap();
         assert!(matches!(request, Asks::Http { request } if !request.allow_link_local));
         assert!(some.asks(&mut get("https://b.example/"), None).is_err());
+    }
+
+    #[test]
+    fn a_request_of_another_method_than_was_granted_is_refused_whoever_sends_it() {
+        let reads = guard(&["http GET https://a.example"]);
+        let asks = |method: &str| Asks::Http { request: Box::new(request(method, "https://a.example/x")) };
+        reads.asks(&mut asks("GET"), None).unwrap();
+        for method in ["POST", "get", "GET\n", ""] {
+            let text = reads.asks(&mut asks(method), None).unwrap_err().to_string();
+            assert!(text.contains("https://a.example") && text.contains("[plugins.p.grant]"), "{text}");
+            assert!(!text.contains('\n'), "{text}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_secret_with_an_origin_is_sent_to_no_other_whoever_sends_it() {
+        let guard = guard(&["http https://a.example", "http https://b.example", "secret key https://a.example"]);
+        let veil = Veil::default();
+        let mark = veil.cover(Secret::new("s3cret"), Bound::Site("key".into())).unwrap();
+        let bearer = |url: &str| HttpRequest {
+            authorization: Some(Secret::new(format!("Bearer {}", mark.reveal()))),
+            ..request("GET", url)
+        };
+        guard.sent(bearer("https://a.example/"), None, &veil, &Silence).await.unwrap();
+        let error = guard.sent(bearer("https://b.example/"), None, &veil, &Silence).await.unwrap_err();
+        assert!(error.to_string().contains("secret \"key\" towards https://b.example"), "{error}");
     }
 
     #[test]

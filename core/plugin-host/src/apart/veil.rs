@@ -174,7 +174,7 @@ impl Veil {
     pub(super) fn hmac(&self, mark: &Secret, data: &[u8]) -> Result<Vec<u8>, PolicyError> {
         let all = self.all();
         match all.iter().find(|c| c.mark == mark.reveal()) {
-            Some(Covered { secret, bound: Bound::Granted, .. }) => {
+            Some(Covered { secret, bound: Bound::Site(_), .. }) => {
                 Ok(hmac_sha256(secret.reveal().as_bytes(), data).to_vec())
             }
             _ => Err(PolicyError::Denied("only a secret that the site names may sign".to_owned())),
@@ -216,7 +216,7 @@ mod tests {
     #[test]
     fn a_secret_takes_the_place_of_its_mark_where_it_may_go_and_nowhere_else() {
         let veil = Veil::default();
-        let mark = veil.cover(Secret::new("p&s"), Bound::Granted).unwrap();
+        let mark = veil.cover(Secret::new("p&s"), Bound::Site("key".into())).unwrap();
         assert!(!mark.reveal().contains("p&s"));
         let basic = format!("Basic {}", STANDARD.encode(format!("ada:{}", mark.reveal())));
         let form = format!("grant_type=x&token={}&more=1", mark.reveal());
@@ -261,7 +261,7 @@ mod tests {
     #[test]
     fn equal_secrets_have_equal_fingerprints_whatever_their_marks() {
         let veil = Veil::default();
-        let mark = |text: &str| veil.cover(Secret::new(text), Bound::Granted).unwrap();
+        let mark = |text: &str| veil.cover(Secret::new(text), Bound::Site("key".into())).unwrap();
         let (one, same, other) = (mark("a"), mark("a"), mark("b"));
         assert_ne!(one, same);
         assert_eq!(veil.fingerprint(&one), veil.fingerprint(&same));

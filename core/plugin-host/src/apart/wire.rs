@@ -2,10 +2,10 @@
 //! number, chosen by who asks. Where a secret would be, there is a mark that stands for it (`super::veil`).
 
 use crate::{
+    ask::Ask,
     counts::End,
     limits::Limits,
     question::{Question, Reply},
-    rights::Ask,
 };
 use davit_model::{
     digest::Digest,

@@ -163,9 +163,9 @@ impl Context {
         };
         let secrets = held.secrets.clone();
         let rights = self.rights();
-        rights.http(&origin, challenge.as_deref())?;
+        rights.http(&out.method, &origin, challenge.as_deref())?;
         for bound in &secrets {
-            rights.may_send(bound, &origin, challenge.as_deref())?;
+            rights.may_send(bound, &out.method, &origin, challenge.as_deref())?;
         }
         let out = HttpRequest { allow_link_local: rights.link_local(), ..out };
         Ok((out, origin, !secrets.is_empty()))

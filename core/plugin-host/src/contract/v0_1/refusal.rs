@@ -2,7 +2,7 @@
 
 use super::{GuestError, bindings::davit::types::types};
 use crate::context::Context;
-use davit_model::error::PolicyError;
+use davit_model::{error::PolicyError, plain};
 use wasmtime::component::ResourceTableError;
 
 /// Why a host function does not answer.
@@ -79,7 +79,7 @@ impl From<GuestError> for PolicyError {
     }
 }
 
-/// A guest's text as it may be shown: cut at 4 KiB, control characters replaced.
+/// A guest's text as it may be shown: cut at 4 KiB, what is not seen replaced.
 pub(crate) fn shown(text: &str) -> String {
     let mut kept = String::new();
     for c in text.chars() {
@@ -87,7 +87,7 @@ pub(crate) fn shown(text: &str) -> String {
             kept.push('…');
             break;
         }
-        kept.push(if c.is_control() { ' ' } else { c });
+        kept.push(if plain::is_hidden(c) { ' ' } else { c });
     }
     kept
 }
@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     fn a_guests_text_is_cut_and_cannot_drive_a_terminal() {
-        assert_eq!(shown("a\x1b[31mb\n"), "a [31mb ");
+        assert_eq!(shown("a\x1b[31mb\n\u{202e}c"), "a [31mb  c");
         assert!(shown(&"é".repeat(10_000)).len() <= MAX_TEXT + 3);
     }
 }

@@ -78,7 +78,7 @@ impl secrets::Host for Context {
         let services = self.services().clone();
         let plugin = self.site_name().to_owned();
         let value = self.wait(services.secret(&plugin, &name)).await??;
-        self.hold(HeldSecret { value, bound: Bound::Granted })
+        self.hold(HeldSecret { value, bound: Bound::Site(name) })
     }
 
     async fn stored(&mut self, server: String) -> Answer<Option<Resource<HeldCredential>>> {
@@ -112,7 +112,7 @@ impl secrets::HostSecret for Context {
     async fn hmac_sha256(&mut self, secret: Resource<HeldSecret>, data: Vec<u8>) -> Answer<Vec<u8>> {
         self.enter()?;
         let held = self.table().get(&secret)?.clone();
-        if !matches!(held.bound, Bound::Granted) {
+        if !matches!(held.bound, Bound::Site(_)) {
             return Err(PolicyError::Denied("only a secret that the site names may sign".to_owned()).into());
         }
         let services = self.services().clone();
