@@ -12,7 +12,11 @@ mod tool;
 
 use anyhow::{Context as _, Result};
 use clap::Parser as _;
-use davit_engine::{Engine, EngineError, EngineOptions, PluginState, policy::PolicyLoader, site::Site};
+use davit_engine::{
+    Engine, EngineError, EngineOptions, PluginState,
+    policy::{Policy, PolicyLoader},
+    site::Site,
+};
 use options::Options;
 use places::Places;
 use std::{io::IsTerminal as _, process::ExitCode, sync::Arc};
@@ -55,13 +59,14 @@ fn run(options: &Options) -> Result<()> {
 async fn validate(options: &Options, places: &Places) -> Result<()> {
     let site = Arc::new(Site::read(&places.site_file)?);
     let loader = policy::Loader::new(options, places, Arc::new(davit_engine::Forgetful::default()))?;
-    match davit_engine::plugins::installed_at(&options.data_root).await? {
-        Some(installed) => drop(loader.load(&site, installed).await?),
-        None => drop(loader.load(&site, Vec::new()).await.with_context(|| {
+    let root = &options.data_root;
+    match davit_engine::plugins::installed_at(root).await? {
+        Some(installed) => drop(Policy::accept(&loader, &site, installed, root).await?),
+        None => drop(Policy::accept(&loader, &site, Vec::new(), root).await.with_context(|| {
             format!(
                 "a daemon runs on {}, and what is installed there is its alone: davit reload looks at the whole file \
                  before it puts it in force",
-                options.data_root.display()
+                root.display()
             )
         })?),
     }

@@ -19,6 +19,7 @@ use davit_model::{secret::Secret, services::HostServices};
 use davit_plugin_host::{
     Counter, Grant, LoadError, Source,
     apart::{ApartHost, Remote},
+    coverage,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -53,6 +54,13 @@ impl Loader {
         let found = match installed.filter(|_| section.source.is_none()) {
             Some(plugin) if !plugin.enabled => {
                 return Err(invalid(format!("it is disabled; enable it with: davit plugin enable {name}")));
+            }
+            // Two who grant would be one who cannot revoke; and what is granted by name is granted to every upgrade.
+            Some(_) if !section.grant.is_empty() => {
+                return Err(invalid(format!(
+                    "it was installed, and what it may do is said with: davit plugin grant {name} RIGHT; take \
+                     [plugins.{name}.grant] out of the site's file"
+                )));
             }
             Some(plugin) => Found {
                 grant: granted(&plugin).map_err(invalid)?,
@@ -154,19 +162,19 @@ fn asked(plugin: &Remote) -> Vec<AskedRight> {
     explained.map(|e| AskedRight { right: e.right, means: e.means, why: e.why }).collect()
 }
 
-fn wanted<T>(name: &str, kind: &str, port: Option<T>) -> Result<T, EngineError> {
+fn wanted<T>(at: &str, name: &str, kind: &str, port: Option<T>) -> Result<T, EngineError> {
     port.ok_or_else(|| {
-        EngineError::invalid(format!("plugin {name} is not of kind {kind}, as the site's file wants it"))
+        EngineError::invalid(format!("{at}: plugin {name} is not of kind {kind}, as the site's file wants it"))
     })
 }
 
 /// Whether a plugin has the optional interface of registry-auth that the site's file wants of it.
-fn exporting(name: &str, interface: &str, plugin: &Remote) -> Result<(), EngineError> {
+fn exporting(at: &str, name: &str, interface: &str, plugin: &Remote) -> Result<(), EngineError> {
     let whole = format!("davit:registry-auth/{interface}");
     if plugin.info().exports(&whole) {
         return Ok(());
     }
-    Err(EngineError::invalid(format!("plugin {name} does not export {whole}, as [[auth]] {interface} wants it")))
+    Err(EngineError::invalid(format!("{at}: plugin {name} does not export {whole}, as [[auth]] {interface} wants it")))
 }
 
 #[async_trait]
@@ -175,7 +183,8 @@ impl PolicyLoader for Loader {
         let mut installed: BTreeMap<String, Installed> = installed.into_iter().map(|i| (i.name.clone(), i)).collect();
         let (mut found, mut settings) = (BTreeMap::new(), BTreeMap::new());
         for (name, section) in site.used() {
-            let one = self.found(name, &section, installed.remove(name))?;
+            let one = self.found(name, &section, installed.remove(name));
+            let one = one.map_err(|e| e.context(&site.at_plugin(name)))?;
             settings.insert(name.to_owned(), Settings::of(section.config, &one.grant));
             found.insert(name, one);
         }
@@ -190,33 +199,40 @@ impl PolicyLoader for Loader {
             ..Policy::default()
         };
         for (name, found) in &found {
-            let (plugin, shown) = self.load_one(&services, name, found).await?;
+            let one = self.load_one(&services, name, found).await;
+            let (plugin, shown) = one.map_err(|e| e.context(&site.at_plugin(name)))?;
             policy.plugins.push(shown);
             loaded.insert((*name).to_owned(), plugin);
         }
         let plugin = |name: &str| {
             loaded.get(name).cloned().ok_or_else(|| EngineError::invalid(format!("plugin {name} is not loaded")))
         };
-        for name in std::iter::once(&site.storage.driver).chain(&site.storage.also) {
-            policy.storage.insert(name.clone(), wanted(name, "storage", plugin(name)?.storage())?);
+        let also = site.storage.also.iter().enumerate().map(|(n, name)| (format!("storage/also/{n}"), name));
+        for (at, name) in std::iter::once(("storage/driver".to_owned(), &site.storage.driver)).chain(also) {
+            policy.storage.insert(name.clone(), wanted(&site.at(&at), name, "storage", plugin(name)?.storage())?);
         }
-        for rule in &site.auth {
-            let port = |name: &str| wanted(name, "registry-auth", plugin(name)?.registry_auth());
-            let own = port(&rule.plugin)?;
+        for (n, rule) in site.auth.iter().enumerate() {
+            let at = |key: &str| site.at(&format!("auth/{n}/{key}"));
+            let port = |key: &str, name: &str| wanted(&at(key), name, "registry-auth", plugin(name)?.registry_auth());
+            let own = port("plugin", &rule.plugin)?;
             let other = |name: &Option<String>, interface: &str| match name {
                 None => Ok(own.clone()),
                 // Without the export everything would be trusted, or served by the registry alone.
-                Some(name) => exporting(name, interface, &*plugin(name)?).and_then(|()| port(name)),
+                Some(name) => {
+                    exporting(&at(interface), name, interface, &*plugin(name)?).and_then(|()| port(interface, name))
+                }
             };
             let (resolver, verifier) = (other(&rule.resolver, "resolver")?, other(&rule.verifier, "verifier")?);
             let rule_port = Arc::new(AuthRule { authenticator: own.clone(), resolver, verifier });
             policy.auth.push((Pattern::new(rule.pattern.clone()), rule_port));
         }
-        for name in &site.network.drivers {
-            policy.network.insert(name.clone(), wanted(name, "network", plugin(name)?.network())?);
+        for (n, name) in site.network.drivers.iter().enumerate() {
+            let at = site.at(&format!("network/drivers/{n}"));
+            policy.network.insert(name.clone(), wanted(&at, name, "network", plugin(name)?.network())?);
         }
-        for rule in &site.lifecycle {
-            let port = wanted(&rule.plugin, "lifecycle", plugin(&rule.plugin)?.lifecycle())?;
+        for (n, rule) in site.lifecycle.iter().enumerate() {
+            let at = site.at(&format!("lifecycle/{n}/plugin"));
+            let port = wanted(&at, &rule.plugin, "lifecycle", plugin(&rule.plugin)?.lifecycle())?;
             policy.lifecycle.push(Hooked { policy: port, fail: rule.fail, after: rule.after.clone() });
         }
         Ok(policy)
@@ -247,6 +263,23 @@ impl PolicyLoader for Loader {
     fn grant_in_words(&self, table: &toml::Table) -> Result<(BTreeSet<String>, Option<String>), EngineError> {
         let grant = Grant::from_table(table).map_err(|e| EngineError::invalid(format!("the grant: {e}")))?;
         Ok((grant.in_words().into_iter().collect(), grant.digest))
+    }
+
+    fn common(&self, asks: &BTreeSet<String>, grant: &BTreeSet<String>) -> Result<BTreeSet<String>, EngineError> {
+        coverage::common(asks, grant).map_err(EngineError::invalid)
+    }
+
+    fn beyond(
+        &self,
+        asks: &BTreeSet<String>,
+        before: &BTreeSet<String>,
+        grant: &BTreeSet<String>,
+    ) -> Result<BTreeSet<String>, EngineError> {
+        coverage::beyond(asks, before, grant).map_err(EngineError::invalid)
+    }
+
+    fn without(&self, grant: &BTreeSet<String>, revoked: &BTreeSet<String>) -> Result<BTreeSet<String>, EngineError> {
+        coverage::without(grant, revoked).map_err(EngineError::invalid)
     }
 
     async fn secret(&self, site: &Site, name: &str) -> Result<Secret, EngineError> {

@@ -7,7 +7,7 @@ use crate::{
     images::store_error,
     own_volumes,
     record::{ContainerRecord, ProcessRecord, State},
-    tables,
+    tables, unmet,
 };
 use davit_model::{
     container::ContainerSpec,
@@ -70,12 +70,15 @@ impl Engine {
         let manifest = image.record.manifests.first().map(|m| m.digest.clone());
         let admitted = self.mutate_and_admit(caller, spec, manifest.as_ref()).await?;
         let mut spec = admitted.spec;
+        crate::sysctls::check(&spec)?;
+        unmet::check(&spec)?;
         let config = self.inner.store.image_config(&image.record).await.map_err(store_error)?;
         let defaults = image_defaults(&config.raw)?;
         let id = new_id()?;
         let mut warnings = admitted.warnings;
         self.check_limits(&mut spec.limits, &mut warnings).await?;
-        let hostname = spec.hostname.get_or_insert_with(|| id.short().to_owned()).clone();
+        let hostname = unmet::hostname(&spec, id.short());
+        spec.hostname = Some(hostname.clone());
         if !spec.env.is_empty() && spec.env.keys().any(|k| k.is_empty() || k.contains(['=', '\0'])) {
             return Err(EngineError::invalid("invalid environment variable: the name is empty or contains '='"));
         }
@@ -85,6 +88,7 @@ impl Engine {
         if spec.network.is_empty() {
             spec.network = "default".to_owned();
         }
+        warnings.extend(self.check_place(&spec).await?);
         let name = match name {
             Some(name) => {
                 self.inner.containers.reserve(&name, &id)?;

@@ -19,7 +19,7 @@ use davit_store::{Db, SqlJournal, Store};
 use jiff::Timestamp;
 use std::{
     collections::{BTreeMap, HashMap},
-    os::unix::fs::DirBuilderExt,
+    os::{fd::OwnedFd, unix::fs::DirBuilderExt},
     path::{Path, PathBuf},
     sync::{Arc, PoisonError, RwLock},
     time::{SystemTime, UNIX_EPOCH},
@@ -48,6 +48,8 @@ pub struct Engine {
 #[derive(Debug)]
 pub(crate) struct Inner {
     pub(crate) options: EngineOptions,
+    /// Keeps the exec root this engine's alone.
+    _exec_root: OwnedFd,
     /// A few hex digits that every kernel object of this engine carries in its name.
     pub(crate) instance: String,
     pub(crate) db: Db,
@@ -96,6 +98,7 @@ impl Engine {
         let store = tokio::task::spawn_blocking(move || Store::open(&root)).await;
         let store =
             store.map_err(|e| EngineError::internal("opening the store", e))?.map_err(crate::images::store_error)?;
+        let exec_root = crate::exec_root::claim(&options.exec_root)?;
         // Nobody else is on these roots now.
         let zones = options.exec_root.join("zones");
         davit_runtime::names::Zone::clear_unfinished(&zones)
@@ -113,8 +116,9 @@ impl Engine {
         let filters = davit_runtime::seccomp::Cache::open(&options.data_root.join("seccomp"));
         let filters = filters.map_err(|e| EngineError::internal("opening the compiled filters", e))?;
         let installed = crate::plugins::installed(&store, &db).await?;
-        let policy = loader.load(&Arc::new(site), installed).await?;
+        let policy = Policy::accept(&*loader, &Arc::new(site), installed, &options.data_root).await?;
         let inner = Inner {
+            _exec_root: exec_root,
             instance,
             db,
             journal,

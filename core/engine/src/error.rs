@@ -25,6 +25,8 @@ pub enum Kind {
     Unsupported,
     /// The caller gave up.
     Canceled,
+    /// The disk is full.
+    NoSpace,
     /// The engine, or the machine under it, failed.
     Internal,
 }
@@ -88,6 +90,18 @@ impl EngineError {
     pub fn context(self, what: &str) -> Self {
         Self { message: format!("{what}: {}", self.message), ..self }
     }
+
+    /// The same error, with what went wrong when what had been done until then was undone. The journal keeps it.
+    #[must_use]
+    pub(crate) fn undone(self, undone: Result<(), Self>) -> Self {
+        match undone {
+            Ok(()) => self,
+            Err(e) => Self {
+                message: format!("{}; undoing it failed too: {e}; the next start of davitd tries again", self.message),
+                ..self
+            },
+        }
+    }
 }
 
 impl fmt::Display for EngineError {
@@ -119,5 +133,20 @@ fn policy_kind(e: &PolicyError) -> Kind {
         PolicyError::Unsupported(_) => Kind::Unsupported,
         PolicyError::Unavailable { .. } => Kind::Unavailable,
         PolicyError::Internal(_) | PolicyError::Other(_) => Kind::Internal,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_could_not_be_undone_is_said_after_what_went_wrong() {
+        let failed = || EngineError::conflict("port 80 is taken");
+        assert_eq!(failed().undone(Ok(())).to_string(), "port 80 is taken");
+        let both = failed().undone(Err(EngineError::internal("disconnecting a container", "busy")));
+        assert_eq!(both.kind(), Kind::Conflict);
+        let text = both.to_string();
+        assert!(text.starts_with("port 80 is taken; undoing it failed too: disconnecting a container: busy"), "{text}");
     }
 }

@@ -3,21 +3,25 @@
 //! A walk. [`Engine`] is what the API holds: cheap to clone, one async method a verb, one file a verb (`create.rs`,
 //! `start.rs`, …: the same file names as in `core/api` and `cli`). [`record`] is what is durable of a container;
 //! `container` is the same in memory, with its one transition at a time; `tables` keeps both in `davit.db`.
-//! [`site`] reads the site's file, [`policy`] holds the ports that it chose: a reload swaps them as a whole. `spec` turns
+//! [`site`] reads the site's file, `accept` says whether it can be in force, [`policy`] holds the ports that it chose: a
+//! reload swaps them as a whole. `spec` turns
 //! a record into what the runtime launches; `supervise` follows a running container to its end; `reaper` takes down what
 //! need not be waited for; `recover` is what a new daemon does first. `pull` and `push` join the registry to the store.
 //! [`plugins`] is how a site's own plugins come, are granted, and take one another's place.
 
 mod abilities;
+mod accept;
 mod attach;
 mod auth_rule;
 mod build;
 mod container;
+mod cpus;
 mod create;
 mod engine;
 mod error;
 mod events;
 mod exec;
+mod exec_root;
 mod fetch;
 mod files;
 mod fill;
@@ -62,8 +66,10 @@ mod stats;
 mod stop;
 mod streams;
 mod supervise;
+mod sysctls;
 mod tables;
 mod top;
+mod unmet;
 mod update;
 pub mod verdict;
 mod volumes;

@@ -223,25 +223,20 @@ impl Engine {
             Ok(record)
         };
         let made: Result<NetworkRecord, EngineError> = made.await;
-        if made.is_err() {
-            self.unmake_network(&id).await;
+        match made {
+            Ok(record) => Ok(record),
+            Err(e) => Err(e.undone(self.unmake_network(&id).await)),
         }
-        made
     }
 
     /// Undoes a network that did not come to be. What fails stays in the journal for the next start.
-    async fn unmake_network(&self, id: &str) {
-        let entries = self.inner.journal.open().await.unwrap_or_default();
+    async fn unmake_network(&self, id: &str) -> Result<(), EngineError> {
+        let entries = self.inner.journal.open().await.map_err(|e| EngineError::internal("reading the journal", e))?;
         for (entry, written) in entries.into_iter().filter(|(_, e)| e.kind == NETWORK && e.object == id) {
-            if let Err(e) = self.undo_network(&written).await {
-                tracing::warn!(network = id, "undoing: {e}");
-                return;
-            }
-            let _ = self.inner.journal.end(entry).await;
+            self.undo_network(&written).await?;
+            self.journal_end(Some(entry)).await?;
         }
-        if let Err(e) = self.inner.networks.leases.release(id).await {
-            tracing::warn!(network = id, "freeing its subnets: {e}");
-        }
+        Ok(self.inner.networks.leases.release(id).await?)
     }
 
     /// Undoes a journalled network.
@@ -326,14 +321,10 @@ impl Engine {
         self.journal_end(Some(endpoint.entry)).await
     }
 
-    /// Undoes an endpoint that did not come to be.
-    pub(crate) async fn undo_endpoint(&self, endpoint: &Endpoint) {
-        match self.disconnect(&endpoint.record.id, &endpoint.record.plan).await {
-            Ok(()) => {
-                let _ = self.journal_end(Some(endpoint.entry)).await;
-            }
-            Err(e) => tracing::warn!(endpoint = endpoint.record.id, "undoing: {e}; the next start tries again"),
-        }
+    /// Undoes an endpoint that did not come to be. What fails stays in the journal for the next start.
+    pub(crate) async fn undo_endpoint(&self, endpoint: &Endpoint) -> Result<(), EngineError> {
+        self.disconnect(&endpoint.record.id, &endpoint.record.plan).await?;
+        self.journal_end(Some(endpoint.entry)).await
     }
 
     /// Closes an endpoint's ports at once and frees them for others.

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
+    path::Path,
     sync::Arc,
     time::Duration,
 };
@@ -87,6 +88,19 @@ impl Policy {
         })
     }
 
+    /// Whether the storage drivers can work in this data root: one that cannot makes the policy one that cannot be in
+    /// force.
+    pub(crate) async fn probe(&self, data_root: &Path) -> Result<(), EngineError> {
+        for (name, driver) in &self.storage {
+            let (root, area) = (data_root.to_owned(), name.clone());
+            let facts = tokio::task::spawn_blocking(move || davit_store::facts_at(&root, &area)).await;
+            let facts = facts.map_err(|e| EngineError::internal("looking at the data root", e))?;
+            let probed = driver.probe(&facts.map_err(crate::images::store_error)?).await;
+            probed.map_err(|e| EngineError::from(e).context(&self.site.at_plugin(name)))?;
+        }
+        Ok(())
+    }
+
     /// The network driver of that name.
     pub fn network(&self, name: &str) -> Result<Arc<dyn NetworkDriver>, EngineError> {
         self.network.get(name).cloned().ok_or_else(|| {
@@ -146,6 +160,13 @@ impl Pattern {
         }
         rest.is_empty()
     }
+
+    /// Whether all that the other one matches is matched by this one. A star of the other is a letter here that only a
+    /// star takes.
+    pub(crate) fn covers(&self, other: &Self) -> bool {
+        let whole_registry = !other.0.contains(['*', '/']);
+        self.matches(&other.0) && (!whole_registry || self.matches(&format!("{}/*", other.0)))
+    }
 }
 
 /// An installed plugin, as the loader needs it.
@@ -194,18 +215,9 @@ pub struct AskedRight {
 }
 
 impl AskedRight {
-    /// Whether only the site can name what it is for: `http *`.
+    /// Whether only the site can name what it is for: `http *`, `http GET *`, `secret * https://vault.example`.
     pub(crate) fn is_sites_own(&self) -> bool {
-        self.right.ends_with(" *")
-    }
-
-    /// Whether it is the site's to name, and `word` does.
-    pub(crate) fn leaves_to_the_site(&self, word: &str) -> bool {
-        let (Some(key), Some((given, item))) = (self.right.strip_suffix(" *"), word.split_once(' ')) else {
-            return false;
-        };
-        // Origins have a scheme; `registry` and `realm` are symbolic, and asked for by themselves.
-        given == key && (key != "http" || item.contains("://"))
+        self.right.split(' ').any(|word| word == "*")
     }
 }
 
@@ -246,6 +258,17 @@ pub trait PolicyLoader: Send + Sync + fmt::Debug {
     async fn probe(&self, plugin: &Installed) -> Result<(), EngineError>;
     /// A grant's table, as the site's file would have it, in words; and the component that it is for, where it says so.
     fn grant_in_words(&self, table: &toml::Table) -> Result<(BTreeSet<String>, Option<String>), EngineError>;
+    /// What of a grant is asked for, both in words: of each pair the narrower, where one is part of the other.
+    fn common(&self, asks: &BTreeSet<String>, grant: &BTreeSet<String>) -> Result<BTreeSet<String>, EngineError>;
+    /// What is asked for beyond what was asked for before and granted, all in words.
+    fn beyond(
+        &self,
+        asks: &BTreeSet<String>,
+        before: &BTreeSet<String>,
+        grant: &BTreeSet<String>,
+    ) -> Result<BTreeSet<String>, EngineError>;
+    /// What is left of a grant without these rights.
+    fn without(&self, grant: &BTreeSet<String>, revoked: &BTreeSet<String>) -> Result<BTreeSet<String>, EngineError>;
     /// A secret of the site, read now.
     async fn secret(&self, site: &Site, name: &str) -> Result<Secret, EngineError>;
     /// How a plugin's calls went.
@@ -272,6 +295,26 @@ mod tests {
             ("a/b", "a/bc", false),
         ] {
             assert_eq!(Pattern::new(pattern).matches(text), want, "{pattern} {text}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_covers_those_that_match_no_more_than_it_does() {
+        for (pattern, other, want) in [
+            ("*", "*", true),
+            ("*", "docker.io", true),
+            ("*", "a.example/*", true),
+            ("a.example", "a.example", true),
+            ("a.example", "a.example/team/*", true),
+            ("a.example/*", "a.example/team", true),
+            ("*.example/*", "a.example/*/b", true),
+            ("a.example/*", "a.example", false),
+            ("a.example/*", "*", false),
+            ("a.example", "b.example", false),
+            ("a.example/b*c", "a.example/b*", false),
+            ("a.example/team", "a.example", false),
+        ] {
+            assert_eq!(Pattern::new(pattern).covers(&Pattern::new(other)), want, "{pattern} {other}");
         }
     }
 }

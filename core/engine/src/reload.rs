@@ -1,6 +1,6 @@
 //! `reload`: reads the site's file again and swaps the policy as a whole; an invalid file changes nothing.
 
-use crate::{Engine, EngineError, site::Site};
+use crate::{Engine, EngineError, policy::Policy, site::Site};
 use std::sync::Arc;
 
 impl Engine {
@@ -10,7 +10,7 @@ impl Engine {
         let site = Arc::new(Site::read(&path)?);
         let _alone = self.inner.plugin_changes.lock().await;
         let installed = crate::plugins::installed(&self.inner.store, &self.inner.db).await?;
-        let policy = self.inner.loader.load(&site, installed).await?;
+        let policy = Policy::accept(&*self.inner.loader, &site, installed, &self.inner.options.data_root).await?;
         self.inner.set_policy(Arc::new(policy));
         let loaded = self.inner.policy().plugins.len();
         Ok(format!("{} is in force: {loaded} plugins", path.display()))

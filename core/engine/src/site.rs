@@ -1,11 +1,17 @@
 //! The site's file: which storage driver, which authenticator for which registry, which network drivers, which
 //! lifecycle chain; and where each plugin comes from, what it is told and what it is granted. TOML; unknown keys are
 //! errors, because a policy that is not enforced must not be accepted.
+//!
+//! `check` is what a file must keep to beyond its form, `lines` leads errors to `FILE:LINE`.
+
+mod check;
+mod lines;
 
 use crate::error::EngineError;
 use davit_model::lifecycle::FailMode;
 use davit_network::Pools;
 use ipnet::IpNet;
+use lines::Lines;
 use serde::Deserialize;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -32,6 +38,8 @@ pub struct Site {
     /// `[secrets]`: name to file, readable by root only.
     #[serde(default)]
     pub secrets: BTreeMap<String, String>,
+    #[serde(skip)]
+    lines: Lines,
 }
 
 /// `[storage]`
@@ -136,41 +144,33 @@ impl Site {
     pub fn read(path: &Path) -> Result<Self, EngineError> {
         let text = std::fs::read_to_string(path)
             .map_err(|e| EngineError::invalid(format!("the site's file {} cannot be read: {e}", path.display())))?;
-        Self::parse(&text).map_err(|e| e.context(&format!("the site's file {}", path.display())))
+        Self::parse(path, &text)
     }
 
-    /// Reads a text.
-    pub fn parse(text: &str) -> Result<Self, EngineError> {
-        let site: Self = toml::from_str(text).map_err(|e| EngineError::invalid(e.to_string().trim().to_owned()))?;
+    /// Reads the text of a file.
+    pub fn parse(path: &Path, text: &str) -> Result<Self, EngineError> {
+        let lines = Lines::of(path, text);
+        let read: Result<Self, toml::de::Error> = toml::from_str(text);
+        let mut site = read.map_err(|e| EngineError::invalid(e.message()).context(&lines.at_span(e.span())))?;
+        site.lines = lines;
         site.check()?;
         Ok(site)
     }
 
-    fn check(&self) -> Result<(), EngineError> {
-        if !self.network.drivers.contains(&self.network.default) {
-            return Err(EngineError::invalid(format!(
-                "[network] default = {:?} is not among its drivers {:?}",
-                self.network.default, self.network.drivers
-            )));
+    /// `FILE:LINE` of what the file says at a path, such as `lifecycle/0/plugin`; where it says nothing there, of the part
+    /// that it would be in.
+    pub fn at(&self, what: &str) -> String {
+        self.lines.at(what)
+    }
+
+    /// `FILE:LINE` of a plugin's section, or else of its first use.
+    pub fn at_plugin(&self, name: &str) -> String {
+        let section = format!("plugins/{name}");
+        if self.lines.has(&section) {
+            return self.at(&section);
         }
-        for (at, rule) in self.lifecycle.iter().enumerate() {
-            let before: BTreeSet<&str> = self.lifecycle.iter().take(at).map(|l| l.plugin.as_str()).collect();
-            if let Some(name) = rule.after.iter().find(|name| !before.contains(name.as_str())) {
-                return Err(EngineError::invalid(format!(
-                    "[[lifecycle]] {:?} is to come after {name:?}, which does not stand before it",
-                    rule.plugin
-                )));
-            }
-        }
-        for pool in &self.network.pool {
-            if pool.size < pool.base.prefix_len() || pool.size > pool.base.max_prefix_len() {
-                return Err(EngineError::invalid(format!(
-                    "[network] pool {}: subnets of /{} do not fit into it",
-                    pool.base, pool.size
-                )));
-            }
-        }
-        self.network.pools().map(drop).map_err(|e| e.context("[network] pool"))
+        let first = self.named().into_iter().find(|(_, used)| *used == name);
+        self.at(&first.map_or(section, |(at, _)| at))
     }
 
     /// Where the file uses a plugin, in words.
@@ -197,12 +197,23 @@ impl Site {
 
     /// Every plugin that the file uses, with its section.
     pub fn used(&self) -> BTreeMap<&str, PluginSection> {
-        let names = std::iter::once(&self.storage.driver)
-            .chain(&self.storage.also)
-            .chain(self.auth.iter().flat_map(|a| a.plugins().map(|(_, plugin)| plugin)))
-            .chain(&self.network.drivers)
-            .chain(self.lifecycle.iter().map(|l| &l.plugin));
-        names.map(|n| (n.as_str(), self.plugins.get(n).cloned().unwrap_or_default())).collect()
+        let names = self.named().into_iter().map(|(_, name)| name);
+        names.map(|n| (n, self.plugins.get(n).cloned().unwrap_or_default())).collect()
+    }
+
+    /// Every name of a plugin, and the path at which the file says it.
+    fn named(&self) -> Vec<(String, &str)> {
+        let mut named = vec![("storage/driver".to_owned(), self.storage.driver.as_str())];
+        for (at, names) in [("storage/also", &self.storage.also), ("network/drivers", &self.network.drivers)] {
+            named.extend(names.iter().enumerate().map(|(n, name)| (format!("{at}/{n}"), name.as_str())));
+        }
+        for (n, rule) in self.auth.iter().enumerate() {
+            let key = |what| if what == "auth" { "plugin" } else { what };
+            named.extend(rule.plugins().map(|(what, name)| (format!("auth/{n}/{}", key(what)), name.as_str())));
+        }
+        let chain = self.lifecycle.iter().enumerate();
+        named.extend(chain.map(|(n, rule)| (format!("lifecycle/{n}/plugin"), rule.plugin.as_str())));
+        named
     }
 }
 
@@ -228,30 +239,71 @@ mod tests {
         config = { labels = { k = "v" } }
     "#;
 
+    /// The file as it stands after its first newline, so that line numbers are those of the text.
+    fn read(text: &str) -> Result<Site, EngineError> {
+        Site::parse(Path::new("/etc/site.toml"), text)
+    }
+
     #[test]
     fn a_file_says_which_plugins_are_used() {
-        let site = Site::parse(GOOD).unwrap();
+        let site = read(GOOD).unwrap();
         assert_eq!(site.used().keys().copied().collect::<Vec<_>>(), ["a", "b", "c", "d", "e"]);
         assert_eq!(site.used()["e"].source.as_deref(), Some("/x/e.wasm"));
     }
 
     #[test]
     fn mirrors_and_trust_may_be_other_plugins_than_the_login() {
-        let site = Site::parse(&GOOD.replace("plugin = \"b\"", "plugin = \"b\"\nverifier = \"v\"")).unwrap();
+        let site = read(&GOOD.replace("plugin = \"b\"", "plugin = \"b\"\nverifier = \"v\"")).unwrap();
         assert!(site.used().contains_key("v"));
         assert_eq!(site.uses("v"), ["verifier for *"]);
         assert_eq!(site.uses("b"), ["auth for *"]);
+        assert_eq!([site.at_plugin("v"), site.at_plugin("e")], ["/etc/site.toml:7", "/etc/site.toml:15"]);
     }
 
     #[test]
     fn errors_name_line_and_reason() {
-        let e = Site::parse(&GOOD.replace("fail =", "fial =")).unwrap_err();
-        assert!(e.message().contains("line 13") && e.message().contains("fial"), "{e}");
-        let e = Site::parse(&GOOD.replace("fail = \"closed\"", "")).unwrap_err();
-        assert!(e.message().contains("fail"), "{e}");
-        let e = Site::parse(&GOOD.replace("fail = \"closed\"", "fail = \"closed\"\nafter = [\"f\"]")).unwrap_err();
-        assert!(e.message().contains("\"e\" is to come after \"f\""), "{e}");
-        let e = Site::parse(&GOOD.replace("default = \"c\"", "default = \"z\"")).unwrap_err();
-        assert!(e.message().contains("\"z\""), "{e}");
+        let auth = |pattern: &str| format!("{GOOD}\n[[auth]]\npattern = \"{pattern}\"\nplugin = \"b\"\n");
+        let again = format!("{GOOD}\n[[lifecycle]]\nplugin = \"e\"\nfail = \"open\"\n");
+        let said = |from: &str, to: &str| GOOD.replace(from, to);
+        for (text, line, says) in [
+            (said("fail =", "fial ="), 13, "fial"),
+            (said("fail = \"closed\"", ""), 11, "missing field `fail`"),
+            (said("\"closed\"", "\"shut\""), 13, "shut"),
+            (said("driver = \"a\"", "driver = a\""), 3, "quote"),
+            (said("fail = \"closed\"", "fail = \"closed\"\nafter = [\"f\"]"), 14, "\"e\" is to come after \"f\""),
+            (said("default = \"c\"", "default = \"z\""), 8, "\"z\" is not among its drivers"),
+            (said("size = 24", "size = 8"), 10, "subnets of /8 do not fit"),
+            (said("[network]", "[netwrok]"), 7, "netwrok"),
+            (said("config =", "confg ="), 16, "confg"),
+            (auth("*"), 19, "\"*\" is never asked: \"*\" stands before it (/etc/site.toml:5)"),
+            (auth("a.example/*"), 19, "\"a.example/*\" is never asked"),
+            (again, 19, "\"e\" stands in the chain already"),
+        ] {
+            let e = read(&text).unwrap_err();
+            assert!(e.message().starts_with(&format!("/etc/site.toml:{line}: ")), "{line} {says}: {e}");
+            assert!(e.message().contains(says), "{line} {says}: {e}");
+        }
+        assert!(Site::read(Path::new("/no/such.toml")).unwrap_err().message().contains("/no/such.toml"));
+    }
+
+    #[test]
+    fn a_section_of_no_plugin_is_refused_with_the_name_that_was_meant() {
+        let check = |section: &str, installed: &[&str]| {
+            let text = GOOD.replace("\"e\"", "\"image-policy\"").replace("[plugins.e]", "[plugins.image-policy]");
+            let site = read(&format!("{text}\n[plugins.{section}]\nk = 1\n")).unwrap();
+            site.check_sections(&installed.iter().copied().collect())
+        };
+        for (section, says) in [
+            (
+                "image_policy.config",
+                "[plugins.image_policy] is of no plugin that this file uses or that is installed; did you mean image-policy?",
+            ),
+            ("nobody.config", "name nobody where it is to be used, or take the section out"),
+        ] {
+            let e = check(section, &[]).unwrap_err();
+            assert!(e.message().starts_with("/etc/site.toml:18: ") && e.message().contains(says), "{e}");
+        }
+        assert!(check("nobody.config", &["nobody"]).is_ok(), "an installed one waits to be used");
+        assert!(check("a.config", &[]).is_ok());
     }
 }

@@ -66,10 +66,7 @@ impl Engine {
         let launched = self.launch_with_network(container, &record, &endpoint).await;
         let (started, mac) = match launched {
             Ok(launched) => launched,
-            Err(e) => {
-                self.undo_endpoint(&endpoint).await;
-                return Err(e);
-            }
+            Err(e) => return Err(e.undone(self.undo_endpoint(&endpoint).await)),
         };
         let mut on_record = endpoint.record.clone();
         on_record.mac = mac;

@@ -4,7 +4,7 @@
 use davit_plugin_sdk::{
     Error,
     auth::{Answer, Challenge, Credential, Endpoints, ManifestView, Request},
-    host::{clock, config, http, log, secrets, state},
+    host::{check_settings, clock, config, http, log, secrets, state},
     lifecycle::{Adjustment, Operation},
     mock::{
         Body, Reply, Site,
@@ -48,6 +48,21 @@ fn a_site_is_there_for_one_test() {
     assert_eq!(site.lines(), [(log::Level::Warn, "line".to_owned())]);
     drop(site);
     assert_eq!((config::section_json(), clock::now_ms()), (Ok("{}".to_owned()), 0));
+}
+
+#[test]
+fn a_setting_that_nobody_reads_is_refused_by_its_name() {
+    let site = Site::new();
+    assert_eq!(check_settings(&["size"]), Ok(()));
+    site.config(json!({"size": "1GiB"}));
+    assert_eq!(check_settings(&["mode", "size"]), Ok(()));
+    site.config(json!({"siez": "1GiB"}));
+    let says = |known: &[&str], text: &str| {
+        let refused = check_settings(known);
+        assert!(matches!(&refused, Err(Error::Invalid(said)) if said.contains(text)), "{refused:?}");
+    };
+    says(&["mode", "size"], "unknown key \"siez\" (there are: mode, size)");
+    says(&[], "unknown key \"siez\" (there are: none)");
 }
 
 #[test]

@@ -10,7 +10,7 @@
 //! room.
 
 use davit_plugin_sdk::{
-    host::{self, clock, config, http, secrets, state},
+    host::{self, check_settings, clock, config, http, secrets, state},
     lifecycle::{Error, Event, Observe, Result},
     pattern, said,
 };
@@ -116,6 +116,7 @@ fn number(key: &str, default: u64, most: u64) -> Result<u64> {
 
 impl Settings {
     fn read() -> Result<Self> {
+        check_settings(&["sink", "source", "token", "events", "batch", "keep"])?;
         let kinds = match config::get("events")? {
             None => vec!["*".to_owned()],
             Some(text) => serde_json::from_str(&text).map_err(|_| bad("events", "a list of patterns"))?,

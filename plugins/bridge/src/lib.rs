@@ -4,11 +4,13 @@
 //! Settings (of the request, or `[plugins.bridge.config]`): `mtu`; `masquerade = "false"`.
 
 use davit_plugin_sdk::{
-    host::config,
+    host::{check_settings, config},
     network::{EndpointPlan, EndpointRequest, Error, NetworkDriver, NetworkPlan, NetworkRequest, NetworkView, Result},
 };
 
 struct Bridge;
+
+const SETTINGS: [&str; 2] = ["mtu", "masquerade"];
 
 fn masqueraded(request: &NetworkRequest) -> Result<bool> {
     if request.internal() {
@@ -35,6 +37,7 @@ fn mtu(request: &EndpointRequest) -> Result<Option<u32>> {
 
 impl NetworkDriver for Bridge {
     fn plan_network(request: &NetworkRequest, plan: &NetworkPlan) -> Result<()> {
+        check_settings(&SETTINGS)?;
         plan.bridge()?;
         let asked = request.subnets();
         let mut subnets = Vec::new();
@@ -56,6 +59,7 @@ impl NetworkDriver for Bridge {
     }
 
     fn plan_endpoint(request: &EndpointRequest, network: &NetworkView, plan: &EndpointPlan) -> Result<()> {
+        check_settings(&SETTINGS)?;
         let links = network.links();
         let bridge = links.iter().find(|link| link.kind() == "bridge");
         plan.veth(bridge.ok_or_else(|| Error::Invalid("the network has no bridge".to_owned()))?)?;

@@ -3,7 +3,10 @@
 //!
 //! Names in the area: `CHAIN.part` while a layer is written, `s-CHAIN` when it is committed, `r-ID` for a root.
 
-use davit_plugin_sdk::storage::{Error, Facts, Layer, Result, Root, Steps, StorageDriver, Unpack};
+use davit_plugin_sdk::{
+    host::check_settings,
+    storage::{Error, Facts, Layer, Result, Root, Steps, StorageDriver, Unpack},
+};
 
 struct Btrfs;
 
@@ -25,6 +28,7 @@ fn place(layer: &Layer) -> Result<String> {
 
 impl StorageDriver for Btrfs {
     fn probe(facts: &Facts) -> Result<()> {
+        check_settings(&[])?;
         if facts.has("btrfs") {
             Ok(())
         } else {

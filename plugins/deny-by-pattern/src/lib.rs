@@ -8,7 +8,7 @@
 
 use davit_plugin_sdk::{
     auth::{Answer, Challenge, Error, RegistryAuth, Result},
-    host::config,
+    host::{check_settings, config},
     pattern,
 };
 
@@ -23,6 +23,7 @@ fn list(key: &str) -> Result<Option<Vec<String>>> {
 
 impl RegistryAuth for DenyByPattern {
     fn authenticate(challenge: &Challenge, answer: &Answer) -> Result<()> {
+        check_settings(&["deny", "actions", "reason"])?;
         let registry = challenge.registry();
         let name = match challenge.repository() {
             Some(repository) => format!("{registry}/{repository}"),

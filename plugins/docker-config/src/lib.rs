@@ -8,6 +8,7 @@
 
 use davit_plugin_sdk::{
     auth::{Answer, Challenge, RegistryAuth, Result},
+    host::check_settings,
     login,
 };
 
@@ -15,6 +16,7 @@ struct DockerConfig;
 
 impl RegistryAuth for DockerConfig {
     fn authenticate(challenge: &Challenge, answer: &Answer) -> Result<()> {
+        check_settings(&[])?;
         login::answer(challenge, answer)
     }
 }

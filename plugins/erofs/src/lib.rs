@@ -5,7 +5,10 @@
 //! Names in the area: `CHAIN.part` for the tree while a layer is written, `i-CHAIN` for its image, `u-ID` and `w-ID` for
 //! a container's changes and overlayfs's scratch folder.
 
-use davit_plugin_sdk::storage::{Error, Facts, Layer, Result, Root, Steps, StorageDriver, Unpack};
+use davit_plugin_sdk::{
+    host::check_settings,
+    storage::{Error, Facts, Layer, Result, Root, Steps, StorageDriver, Unpack},
+};
 
 struct Erofs;
 
@@ -53,6 +56,7 @@ fn make_image(layer: &Layer, tree: &str, steps: &Steps) -> Result<String> {
 
 impl StorageDriver for Erofs {
     fn probe(facts: &Facts) -> Result<()> {
+        check_settings(&[])?;
         for (feature, missing) in [
             ("erofs", "this kernel has no erofs, or the package erofs-utils is not installed"),
             ("overlay", "overlayfs cannot be mounted on this file system"),

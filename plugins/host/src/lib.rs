@@ -2,7 +2,7 @@
 //! publishing one has no meaning and is ignored with a line in the log.
 
 use davit_plugin_sdk::{
-    host,
+    host::{self, check_settings},
     network::{EndpointPlan, EndpointRequest, NetworkDriver, NetworkPlan, NetworkRequest, NetworkView, Result},
 };
 
@@ -10,7 +10,7 @@ struct Host;
 
 impl NetworkDriver for Host {
     fn plan_network(_: &NetworkRequest, _: &NetworkPlan) -> Result<()> {
-        Ok(())
+        check_settings(&[])
     }
 
     fn plan_endpoint(request: &EndpointRequest, _: &NetworkView, plan: &EndpointPlan) -> Result<()> {

@@ -8,7 +8,7 @@
 //! `deny` wins over `allow`. Asked at `image.pull` and `container.create`; everything else is permitted.
 
 use davit_plugin_sdk::{
-    host::config,
+    host::{check_settings, config},
     lifecycle::{Admit, Error, Operation, Result},
     pattern,
 };
@@ -31,6 +31,7 @@ impl Admit for ImagePolicy {
         if !matches!(operation.kind().as_str(), "image.pull" | "container.create") {
             return Ok(());
         }
+        check_settings(&["allow", "deny", "pinned"])?;
         let Some(image) = operation.image() else { return Ok(()) };
         if let Some(pattern) = first_match(&patterns("deny")?.unwrap_or_default(), &image) {
             return Err(Error::Denied(format!("image {image} is refused by the pattern {pattern}")));

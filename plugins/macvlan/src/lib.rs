@@ -7,7 +7,7 @@
 
 use davit_plugin_sdk::{
     Unavailability,
-    host::config,
+    host::{check_settings, config},
     network::{
         EndpointPlan, EndpointRequest, Error, NetworkDriver, NetworkPlan, NetworkRequest, NetworkView, Result, Subnet,
     },
@@ -19,6 +19,8 @@ use std::{
 };
 
 struct Macvlan;
+
+const SETTINGS: [&str; 6] = ["parent", "mode", "subnets", "gateway", "range", "mtu"];
 
 /// How many addresses of a range are tried before it counts as used up.
 const TRIES: u128 = 4096;
@@ -107,6 +109,7 @@ fn lease(plan: &EndpointPlan, subnet: &Subnet, net: IpNet, range: IpNet, routers
 
 impl NetworkDriver for Macvlan {
     fn plan_network(request: &NetworkRequest, plan: &NetworkPlan) -> Result<()> {
+        check_settings(&SETTINGS)?;
         parent(request.setting("parent"))?;
         let gateways: Vec<IpAddr> = list(setting(request.setting("gateway"), "gateway")?, "gateway")?;
         if request.internal() && !gateways.is_empty() {
@@ -142,6 +145,7 @@ impl NetworkDriver for Macvlan {
                 port.protocol()
             )));
         }
+        check_settings(&SETTINGS)?;
         let mode = setting(request.setting("mode"), "mode")?.unwrap_or_else(|| "bridge".to_owned());
         plan.macvlan(&parent(request.setting("parent"))?, &mode)?;
         let routers: Vec<IpAddr> = list(setting(request.setting("gateway"), "gateway")?, "gateway")?;

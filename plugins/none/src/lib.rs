@@ -1,14 +1,15 @@
 //! The network that is not there: a namespace of its own with nothing but loopback.
 
-use davit_plugin_sdk::network::{
-    EndpointPlan, EndpointRequest, Error, NetworkDriver, NetworkPlan, NetworkRequest, NetworkView, Result,
+use davit_plugin_sdk::{
+    host::check_settings,
+    network::{EndpointPlan, EndpointRequest, Error, NetworkDriver, NetworkPlan, NetworkRequest, NetworkView, Result},
 };
 
 struct None;
 
 impl NetworkDriver for None {
     fn plan_network(_: &NetworkRequest, _: &NetworkPlan) -> Result<()> {
-        Ok(())
+        check_settings(&[])
     }
 
     fn plan_endpoint(request: &EndpointRequest, _: &NetworkView, _: &EndpointPlan) -> Result<()> {

@@ -10,7 +10,7 @@
 //! A container may want less: `--storage-opt size=5G`.
 
 use davit_plugin_sdk::{
-    host::config,
+    host::{check_settings, config},
     size,
     storage::{Error, Facts, Layer, Result, Root, Steps, StorageDriver, Unpack},
 };
@@ -74,6 +74,7 @@ fn size_of(root: &Root) -> Result<Option<u64>> {
 
 impl StorageDriver for Overlay {
     fn probe(facts: &Facts) -> Result<()> {
+        check_settings(&["size"])?;
         if !facts.has("overlay") {
             return Err(Error::Unsupported(
                 "overlayfs cannot be mounted on this file system; choose the storage driver vfs".to_owned(),

@@ -8,7 +8,7 @@
 //! What a request says itself is left alone.
 
 use davit_plugin_sdk::{
-    host::config,
+    host::{check_settings, config},
     lifecycle::{Adjustment, Error, Mutate, Operation, Result},
     size,
 };
@@ -63,6 +63,7 @@ impl Mutate for SiteDefaults {
         if operation.kind() != "container.create" {
             return Ok(());
         }
+        check_settings(&["labels", "env", "limits"])?;
         let section: Value = serde_json::from_str(&config::section_json()?).map_err(|e| bad(&e.to_string()))?;
         for kind in ["labels", "env"] {
             for (name, value) in table(&section, kind)? {

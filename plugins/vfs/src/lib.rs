@@ -4,7 +4,10 @@
 //!
 //! Names in the area: `CHAIN.part` while a layer is written, `t-CHAIN` when it is committed, `r-ID` for a root.
 
-use davit_plugin_sdk::storage::{Error, Facts, Layer, Result, Root, Steps, StorageDriver, Unpack};
+use davit_plugin_sdk::{
+    host::check_settings,
+    storage::{Error, Facts, Layer, Result, Root, Steps, StorageDriver, Unpack},
+};
 
 struct Vfs;
 
@@ -26,7 +29,7 @@ fn place(layer: &Layer) -> Result<String> {
 
 impl StorageDriver for Vfs {
     fn probe(_: &Facts) -> Result<()> {
-        Ok(())
+        check_settings(&[])
     }
 
     fn prepare_layer(layer: &Layer, steps: &Steps, unpack: &Unpack) -> Result<()> {

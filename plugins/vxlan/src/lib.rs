@@ -8,13 +8,15 @@
 //! the whole network; `slice`, those of this host, which `--subnet` says as well; `mtu`; `masquerade = "false"`.
 
 use davit_plugin_sdk::{
-    host::config,
+    host::{check_settings, config},
     network::{EndpointPlan, EndpointRequest, Error, NetworkDriver, NetworkPlan, NetworkRequest, NetworkView, Result},
 };
 use ipnet::IpNet;
 use std::{net::IpAddr, str::FromStr};
 
 struct Vxlan;
+
+const SETTINGS: [&str; 6] = ["id", "remotes", "overlay", "slice", "mtu", "masquerade"];
 
 /// What an Ethernet frame in UDP in IP takes of an MTU of 1500, by the family that the hosts speak.
 const ROOM_V4: u32 = 1450;
@@ -83,6 +85,7 @@ fn masqueraded(request: &NetworkRequest) -> Result<bool> {
 
 impl NetworkDriver for Vxlan {
     fn plan_network(request: &NetworkRequest, plan: &NetworkPlan) -> Result<()> {
+        check_settings(&SETTINGS)?;
         let id = needed::<u32>(request.setting("id"), "id", "the VXLAN's number, the same on every host")?;
         let &[id] = id.as_slice() else { return Err(invalid("id is one number")) };
         let peers: Vec<String> = remotes(request.setting("remotes"))?.iter().map(ToString::to_string).collect();
@@ -107,6 +110,7 @@ impl NetworkDriver for Vxlan {
     }
 
     fn plan_endpoint(request: &EndpointRequest, network: &NetworkView, plan: &EndpointPlan) -> Result<()> {
+        check_settings(&SETTINGS)?;
         let links = network.links();
         let link = links.iter().find(|link| link.kind() == "vxlan");
         plan.veth(link.ok_or_else(|| invalid("the network has no vxlan"))?)?;

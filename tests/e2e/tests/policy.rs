@@ -9,7 +9,10 @@ use davit_fixtures::{
     registry::Registry,
 };
 use davit_token_server::{Event, Running, User};
-use std::{fs, io::Read as _, net::TcpListener, path::Path, process::Command, time::Duration};
+use std::{
+    fs, io::Read as _, net::TcpListener, os::unix::fs::PermissionsExt as _, path::Path, process::Command,
+    time::Duration,
+};
 
 /// A site's file with the shipped choices, to change and to add to.
 const SITE: &str = r#"[storage]
@@ -291,6 +294,41 @@ fn two_storage_drivers_serve_side_by_side() -> Result<()> {
     world.daemon.finish()
 }
 
+/// A name, a file made of a good one, a text of the line that is wrong in it, and what is said.
+type Broken = (&'static str, String, &'static str, &'static [&'static str]);
+
+/// Files that are refused, for all that can be wrong with one.
+fn broken(good: &str, dir: &Path) -> Result<Vec<Broken>> {
+    let open = dir.join("open");
+    fs::write(&open, "secret\n")?;
+    fs::set_permissions(&open, fs::Permissions::from_mode(0o644))?;
+    let auth = |plugin: &str| good.replace("plugin = \"docker-config\"", &format!("plugin = \"{plugin}\""));
+    let and = |more: &str| format!("{good}{more}\n");
+    let chain = |plugin: &str| and(&format!("[[lifecycle]]\nplugin = \"{plugin}\"\nfail = \"open\""));
+    let denied = "[[auth]]\npattern = \"a.example/*\"\nplugin = \"deny-by-pattern\"";
+    Ok(vec![
+        ("typo", good.replace("fail =", "fial ="), "fial", &["fial", "expected"]),
+        ("word", good.replace("\"closed\"", "\"shut\""), "shut", &["shut", "closed"]),
+        ("missing", auth("no-such"), "no-such", &["plugin no-such", "there is no"]),
+        ("kind", auth("none"), "plugin = \"none\"", &["plugin none", "registry-auth"]),
+        ("hook", chain("none"), "plugin = \"none\"", &["plugin none", "not of kind lifecycle"]),
+        ("meant", and("[plugins.site_defaults.config]"), "site_defaults", &["did you mean site-defaults?"]),
+        ("nobody", and("[plugins.nobody.config]"), "nobody", &["of no plugin that this file uses"]),
+        ("unused", and("[plugins.image-policy.config]"), "image-policy", &["of no plugin that this file uses"]),
+        ("twice", chain("site-defaults"), "plugin = \"site-defaults\"", &["stands in the chain already"]),
+        ("shadowed", and(denied), "a.example", &["\"a.example/*\" is never asked"]),
+        ("grant", and("[plugins.site-defaults.grant]\nstate = true"), "state", &["does not ask for \"state\""]),
+        ("secret", and("[secrets]\nkey = \"/no/such/file\""), "key =", &["secret key", "/no/such/file is not there"]),
+        ("open", and(&format!("[secrets]\nkey = \"{}\"", open.display())), "key =", &["can be read by others"]),
+        (
+            "config",
+            and("[plugins.overlay.config]\nsiez = \"1GiB\""),
+            "plugins.overlay",
+            &["unknown key \"siez\"", "size"],
+        ),
+    ])
+}
+
 #[test]
 fn a_broken_site_file_is_refused_whole_and_a_good_one_holds_at_once() -> Result<()> {
     let world = World::with_site(Some(&labelling("old")))?;
@@ -306,19 +344,16 @@ fn a_broken_site_file_is_refused_whole_and_a_good_one_holds_at_once() -> Result<
     assert_eq!(label("before")?, "old");
 
     // Each also asks for another label, which must not slip in.
-    let new = labelling("new");
-    let line = new.lines().position(|l| l.starts_with("fail")).context("no such line")? + 1;
-    let at = format!("line {line}");
-    for (name, text, says) in [
-        ("typo", new.replace("fail =", "fial ="), vec![at.as_str(), "fial", "expected"]),
-        ("word", new.replace("\"closed\"", "\"shut\""), vec![at.as_str(), "shut", "closed"]),
-        ("missing", new.replace("plugin = \"docker-config\"", "plugin = \"no-such\""), vec!["plugin no-such"]),
-        ("kind", new.replace("plugin = \"docker-config\"", "plugin = \"none\""), vec!["plugin none", "registry-auth"]),
-    ] {
-        fs::write(&file, text)?;
-        assert_refused(&world.davit(&["reload"])?, 1, &says);
+    let dir = tempfile::tempdir()?;
+    for (name, text, line, says) in broken(&labelling("new"), dir.path())? {
+        fs::write(&file, &text)?;
+        // The last line with that text is the one to blame.
+        let line = text.lines().count() - text.lines().rev().position(|l| l.contains(line)).context("no such line")?;
+        let at = format!("{}:{line}: ", file.display());
+        assert_refused(&world.davit(&["reload"])?, 1, &[&[at.as_str()], says].concat());
         assert_eq!(label(name)?, "old", "{name}: the old policy stays in force");
     }
+    let new = labelling("new");
 
     fs::write(&file, &new)?;
     world.davit(&["reload"])?.success()?;
@@ -396,6 +431,24 @@ fn a_component_that_cannot_be_used_is_named_before_the_daemon_starts() -> Result
     }
     let done = validate(dir.path(), SITE)?.success()?;
     assert!(done.stderr.contains("configuration OK"), "{done:?}");
+    Ok(())
+}
+
+#[test]
+fn a_broken_site_file_is_named_by_its_line_before_the_daemon_starts_and_by_one_that_would() -> Result<()> {
+    let dir = tempfile::Builder::new().prefix("davit-e2e-").tempdir()?;
+    for (name, text, _, says) in broken(&labelling("new"), dir.path())? {
+        let done = validate(dir.path(), &text)?;
+        assert_refused(&done, 1, says);
+        let at = format!("{}:", dir.path().join("site.toml").display());
+        assert!(done.stderr.contains(&at), "{name}: {done:?}");
+    }
+    let text = format!("{SITE}[plugins.nobody.config]\n");
+    fs::write(dir.path().join("site.toml"), &text)?;
+    let mut command = Command::new("timeout");
+    command.arg("30").arg(programs().join("davitd")).arg("--config-file").arg(dir.path().join("site.toml"));
+    command.arg("--data-root").arg(dir.path().join("data")).arg("--exec-root").arg(dir.path().join("run"));
+    assert_refused(&run(command, None)?, 1, &["[plugins.nobody] is of no plugin that this file uses"]);
     Ok(())
 }
 

@@ -36,13 +36,17 @@ pub(super) struct SiteFile {
 }
 
 impl SiteFile {
-    /// Its first form. The section of the site's own plugin is there already: not used, it does nothing.
+    /// Its first form. The site's own plugin is there already, for a registry that the demo does not ask.
     pub(super) fn new(own_plugin: &Path, credentials: &Path) -> Result<Self> {
         let component = fs::read(own_plugin).with_context(|| format!("cannot read {}", own_plugin.display()))?;
         let digest: String = Sha256::digest(&component).iter().map(|byte| format!("{byte:02x}")).collect();
         let text = format!(
             r#"[storage]
 {storage}
+
+[[auth]]
+pattern = "site.example"
+plugin = "site-login"
 
 [[auth]]
 pattern = "*"
