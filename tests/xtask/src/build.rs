@@ -68,6 +68,23 @@ pub(crate) fn tested() -> Result<PathBuf> {
     Ok(to)
 }
 
+/// Takes the programs of a test build out of `target/release`: they have fault points and a planted hole, and a runtime
+/// that cargo linked as it links everything. They lie in [`tested`]; for use, others are built.
+pub(crate) fn withdraw() -> Result<()> {
+    let release = workspace::target_dir()?.join("release");
+    for name in ["davit", "davitd", "davit-runtime"] {
+        let program = release.join(name);
+        match fs::remove_file(&program) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                return Err(e).with_context(|| format!("cannot remove {}", program.display()));
+            }
+            _ => {}
+        }
+    }
+    command::step("for use, build the programs without what tests need: cargo xtask build");
+    Ok(())
+}
+
 fn binaries() -> Result<()> {
     command::step("building davit and davitd (a first build takes several minutes)");
     let mut cargo = Command::new(workspace::cargo());

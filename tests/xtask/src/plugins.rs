@@ -154,7 +154,9 @@ fn grant(source: &Source, digest: &str) -> Result<String> {
 /// A need without what is left to the site to name; none where nothing is left of it.
 fn named(need: &toml::Value) -> Option<toml::Value> {
     let toml::Value::Array(items) = need else { return Some(need.clone()) };
-    let named: Vec<_> = items.iter().filter(|item| item.as_str() != Some("*")).cloned().collect();
+    // `*`, `POST *`: which origin, the site says.
+    let sites_own = |item: &&toml::Value| item.as_str().is_some_and(|text| text.split(' ').any(|word| word == "*"));
+    let named: Vec<_> = items.iter().filter(|item| !sites_own(item)).cloned().collect();
     (!named.is_empty()).then_some(toml::Value::Array(named))
 }
 

@@ -35,9 +35,12 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     cargo.arg("--").arg("--test-threads=2");
     if let Some(filter) = &options.filter {
         cargo.arg(filter);
-        return command::run(&mut cargo, "the failed tests are named above");
     }
     let here = command::run(&mut cargo, "the failed tests are named above");
+    build::withdraw()?;
+    if options.filter.is_some() {
+        return here;
+    }
     command::step("running the runtime's tests on control groups of version 2");
     let there = guest::run(&guest::Options { filter: None, brief: !options.long });
     match (here, there) {

@@ -34,6 +34,21 @@ fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
 }
 
 #[test]
+fn what_only_tests_need_is_in_no_build_for_use() {
+    for package in packages() {
+        for dependency in package["dependencies"].as_array().unwrap().iter().filter(|d| d["kind"].is_null()) {
+            let features: Vec<&str> =
+                dependency["features"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+            for tests_own in ["planted-hole", "fault-points"] {
+                assert!(!features.contains(&tests_own), "{}: {}", package["name"], dependency["name"]);
+            }
+        }
+        let defaults = package["features"]["default"].as_array().cloned().unwrap_or_default();
+        assert!(defaults.is_empty() || !defaults.iter().any(|f| f == "planted-hole" || f == "fault-points"));
+    }
+}
+
+#[test]
 fn crates_know_only_whom_the_design_lets_them() {
     let shared = ["davit-model", "davit-sys"];
     let allowed: [(&str, &[&str]); 12] = [
