@@ -83,6 +83,8 @@ pub struct PluginVersion {
     pub asks: Vec<Right>,
     /// What it was granted.
     pub granted: Vec<String>,
+    /// Where it waits for a grant: what it asks for beyond the version in force, in the same words.
+    pub more: Vec<String>,
     /// RFC 3339: when it came into force, or is held since.
     pub since: String,
 }
@@ -116,6 +118,9 @@ pub struct Calls {
     /// Microseconds of the longest one.
     pub longest_us: u64,
 }
+
+/// The largest component that is taken: a client need not send a larger one.
+pub const LARGEST_COMPONENT: u64 = 64 << 20;
 
 /// A component that is here, installed or not.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -159,7 +164,7 @@ pub struct Install {
 pub struct Upgrade {
     /// The component's digest.
     pub component: String,
-    /// What it is granted; absent: what its predecessor was.
+    /// What it is granted beside what its predecessor was; absent or nothing: it is held where it asks for more.
     pub grant: Option<Rights>,
 }
 
@@ -169,7 +174,7 @@ pub struct Upgrade {
 pub struct Rights {
     /// All that the plugin asks for, or has.
     pub all: bool,
-    /// In words: `http https://vault.example`, `state`.
+    /// In words: `http GET https://vault.example`, `state`.
     pub rights: Vec<String>,
     /// A grant as the site's file has it (TOML).
     pub table: String,

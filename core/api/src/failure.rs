@@ -53,7 +53,7 @@ fn status_of(kind: Kind) -> StatusCode {
         Kind::Unauthorized => StatusCode::UNAUTHORIZED,
         Kind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         Kind::Unsupported => StatusCode::NOT_IMPLEMENTED,
-        Kind::Canceled | Kind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        Kind::Canceled | Kind::NoSpace | Kind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
 

@@ -2,7 +2,7 @@
 //! is given, compiling happens there, in a child with a time limit that gives up its rights; else in this process. Where
 //! forms are kept is [`crate::forms`].
 
-use crate::engine;
+use crate::{component, engine};
 use std::{
     ffi::OsString,
     io::{self, Read, Write},
@@ -15,7 +15,6 @@ use wasmtime::Engine;
 
 /// A component that carries an interpreter takes half a minute of one core, more on a machine that has other things to do.
 const DEADLINE: Duration = Duration::from_secs(300);
-const LARGEST_COMPONENT: u64 = 64 << 20;
 
 /// A program that calls [`compile_stdin`] when it is started with these arguments.
 #[derive(Clone, Debug)]
@@ -97,7 +96,7 @@ pub async fn compile_in_child(compiler: &CompilerProgram, wasm: &[u8]) -> Result
 /// A text for standard error.
 pub fn compile_stdin() -> Result<(), String> {
     let mut wasm = Vec::new();
-    io::stdin().take(LARGEST_COMPONENT).read_to_end(&mut wasm).map_err(|e| format!("reading the component: {e}"))?;
+    io::stdin().take(component::LARGEST).read_to_end(&mut wasm).map_err(|e| format!("reading the component: {e}"))?;
     let engine = engine::engine().map_err(|e| format!("setting up the compiler: {e:#}"))?;
     let compiled = engine.precompile_component(&wasm).map_err(|e| format!("{e:#}"))?;
     io::stdout().write_all(&compiled).map_err(|e| format!("writing the compiled form: {e}"))

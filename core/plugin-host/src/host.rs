@@ -1,8 +1,8 @@
 //! A host within this process, for an author's tools and for tests; the daemon's is apart (`crate::apart`).
 
 use crate::{
-    compile::CompilerProgram, context::Identity, error::LoadError, forms::CompiledForms, grant::Grant, limits::Limits,
-    machine::Machine, manifest::Manifest, plugin::Plugin, rights::Rights, section,
+    compile::CompilerProgram, component, context::Identity, error::LoadError, forms::CompiledForms, grant::Grant,
+    limits::Limits, machine::Machine, manifest::Manifest, plugin::Plugin, rights::Rights, section,
 };
 use davit_model::services::HostServices;
 use sha2::{Digest, Sha256};
@@ -11,8 +11,6 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
-
-const LARGEST_COMPONENT: u64 = 64 << 20;
 
 /// What a host is made with.
 #[derive(Debug)]
@@ -112,8 +110,9 @@ impl<'a> Read<'a> {
     pub(crate) fn from(site_name: &str, source: Source<'a>) -> Result<Self, LoadError> {
         Ok(match source {
             Source::File(path) => {
-                let wasm = read_component(site_name, path)?.into();
-                Self { wasm, origin: path.display().to_string(), digest: None }
+                let origin = path.display().to_string();
+                let bad = |reason| LoadError::Plugin { name: site_name.to_owned(), origin: origin.clone(), reason };
+                Self { wasm: component::read(path).map_err(bad)?.into(), origin, digest: None }
             }
             Source::Bytes(bytes) => Self { wasm: bytes.into(), origin: "bytes".to_owned(), digest: None },
             Source::Blob { digest, bytes } => {
@@ -138,15 +137,6 @@ impl<'a> Read<'a> {
     pub(crate) fn bad(&self, site_name: &str, reason: String) -> LoadError {
         LoadError::Plugin { name: site_name.to_owned(), origin: self.origin.clone(), reason }
     }
-}
-
-fn read_component(name: &str, path: &Path) -> Result<Vec<u8>, LoadError> {
-    let bad = |reason: String| LoadError::Plugin { name: name.to_owned(), origin: path.display().to_string(), reason };
-    let meta = std::fs::metadata(path).map_err(|e| bad(format!("it cannot be read: {e}")))?;
-    if meta.len() > LARGEST_COMPONENT {
-        return Err(bad(format!("it has {} bytes, more than {LARGEST_COMPONENT}", meta.len())));
-    }
-    std::fs::read(path).map_err(|e| bad(format!("it cannot be read: {e}")))
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -9,14 +9,17 @@
 //! export answered ok.
 
 pub mod apart;
+mod ask;
 mod call;
 mod compile;
 mod compiled;
+mod component;
 pub mod conformance;
 mod context;
 mod contract;
 mod control;
 mod counts;
+pub mod coverage;
 mod engine;
 mod error;
 mod forms;
@@ -33,13 +36,16 @@ mod plugin;
 mod ports;
 mod question;
 mod rights;
+mod scope;
 mod secret;
 mod section;
 mod ticker;
 mod wasi;
 pub mod words;
 
+pub use ask::Ask;
 pub use compile::{CompilerProgram, compile_in_child, compile_stdin};
+pub use component::read as read_component;
 pub use counts::{Counted, Counter};
 pub use error::LoadError;
 pub use grant::Grant;
@@ -48,4 +54,3 @@ pub use limits::{Bytes, Limits, Span, Wanted};
 pub use manifest::{Identity, Manifest};
 pub use plugin::{Plugin, PluginInfo};
 pub use question::{AuthCall, Lending, LifecycleCall, NetworkCall, Question, Reply, StorageCall};
-pub use rights::Ask;

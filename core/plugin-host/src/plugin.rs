@@ -1,6 +1,7 @@
 //! A loaded plugin: who it is, what it exports, and the ports of the model that it fills.
 
 use crate::{
+    ask::Ask,
     call::Callee,
     context::Lent,
     contract::v0_1::bindings::exports::davit,
@@ -13,7 +14,6 @@ use crate::{
         registry_auth::AuthPort,
         storage::StoragePort,
     },
-    rights::Ask,
 };
 use davit_model::{
     auth::RegistryAuth,

@@ -3,6 +3,7 @@
 use anyhow::{Context as _, Result, ensure};
 use davit_e2e::{Done, run};
 use davit_fixtures::daemon::programs;
+use serde_json::{Value, json};
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -39,7 +40,7 @@ fn config(dir: &Path, plugin: &Path) -> Result<PathBuf> {
             "rules = [{ pattern = \"registry-*\", mirrors = [\"https://mirror.example\"], prefix = \"hub\" }]\n"
         }
         Some("signatures") => concat!(
-            "[[keys]]\npattern = \"registry-*\"\nkey = \"\"\"\n",
+            "default = \"permit\"\n[[keys]]\npattern = \"registry-0*\"\nkey = \"\"\"\n",
             include_str!("../../../core/plugin-host/tests/signatures/p256.pub"),
             "\"\"\"\n"
         ),
@@ -64,6 +65,7 @@ fn grant(dir: &Path, plugin: &Path) -> Result<Option<PathBuf>> {
     let text = match plugin.file_stem().and_then(|s| s.to_str()) {
         Some("audit") => "http = [\"https://audit.example\"]\nstate = true\n",
         Some("macvlan") => "interfaces = [\"eth0\"]\n",
+        Some("mirror") => "http = [\"realm\"]\nmirrors = [\"https://mirror.example\"]\nstate = true\n",
         _ => return Ok(None),
     };
     let path = dir.join("grant.toml");
@@ -89,6 +91,63 @@ fn every_shipped_plugin_keeps_to_the_rules_of_its_kind() -> Result<()> {
     Ok(())
 }
 
+/// A call in which a shipped plugin looks at its section.
+fn call(plugin: &str) -> Value {
+    let operation = json!({
+        "kind": "container.create", "caller": "uid:0", "image": "a.example/b:1", "image_digest": null, "labels": {},
+        "privileged": false, "request": {}
+    });
+    match plugin {
+        "btrfs" | "erofs" | "overlay" | "vfs" => {
+            json!({"kind": "storage", "call": "probe", "facts": {"features": [], "free_bytes": 0}})
+        }
+        "bridge" | "host" | "macvlan" | "none" | "vxlan" => {
+            let request = json!({"name": "n", "internal": false, "ipv6": false, "subnets": [], "settings": {}});
+            json!({"kind": "network", "call": "plan-network", "request": request})
+        }
+        "deny-by-pattern" | "docker-config" | "mirror" | "token-exchange" => {
+            let challenge = json!({
+                "registry": "a.example", "scheme": "bearer", "params": {}, "repository": "b", "actions": ["pull"],
+                "offered": null, "caller": "uid:0", "attempt": 1
+            });
+            json!({"kind": "registry-auth", "call": "authenticate", "challenge": challenge})
+        }
+        "signatures" => {
+            let digest = format!("sha256:{}", "0".repeat(64));
+            let manifest = json!({"reference": "a.example/b:1", "digest": digest, "media_type": "x/y"});
+            json!({"kind": "registry-auth", "call": "verify", "manifest": manifest})
+        }
+        "audit" => {
+            let event = json!({"kind": "image.pull", "actor": "a", "time_ms": 0, "attributes": {}});
+            json!({"kind": "lifecycle", "call": "observe", "event": event})
+        }
+        "image-policy" => json!({"kind": "lifecycle", "call": "admit", "operation": operation}),
+        _ => json!({"kind": "lifecycle", "call": "mutate", "operation": operation}),
+    }
+}
+
+#[test]
+fn every_shipped_plugin_refuses_a_setting_that_it_does_not_know() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let request = dir.path().join("request.json");
+    for plugin in shipped()? {
+        let name = plugin.file_stem().and_then(|s| s.to_str()).context("a name in UTF-8")?;
+        fs::write(&request, call(name).to_string())?;
+        // Before the rest, which may end in a table.
+        let section = config(dir.path(), &plugin)?;
+        fs::write(&section, format!("alow = [\"*\"]\n{}", fs::read_to_string(&section)?))?;
+        let words = ["--request", show(&request)?, "--config", show(&section)?];
+        let done = davit(&["run"], &plugin, &words)?;
+        let says = ["invalid: the plugin's configuration", "alow"];
+        ensure!(done.code == 1 && says.iter().all(|s| done.stderr.contains(s)), "{name}: {done:?}");
+    }
+    Ok(())
+}
+
+fn show(path: &Path) -> Result<&str> {
+    path.to_str().context("a path in UTF-8")
+}
+
 #[test]
 fn plans_are_kept_and_compared() -> Result<()> {
     let dir = tempfile::tempdir()?;
@@ -109,9 +168,13 @@ fn plans_are_kept_and_compared() -> Result<()> {
 #[test]
 fn an_author_sees_what_an_operator_would_be_asked() -> Result<()> {
     let done = davit(&["check"], &programs().join("plugins/docker-config.wasm"), &[])?.success()?;
-    for said in
-        ["docker-config ", "registry-auth", "davit:registry-auth/authenticator@0.1.0", "http realm", "credentials"]
-    {
+    for said in [
+        "docker-config ",
+        "registry-auth",
+        "davit:registry-auth/authenticator@0.1.0",
+        "http GET,POST realm",
+        "credentials",
+    ] {
         ensure!(done.stdout.contains(said), "{said} is not said: {}", done.stdout);
     }
     ensure!(!done.stdout.contains("warning:"), "a shipped plugin leaves doubts: {}", done.stdout);
@@ -132,6 +195,21 @@ fn one_call_is_made_of_a_file_and_answered_with_its_log_and_time() -> Result<()>
     // A plugin of another kind says so.
     let done = davit(&["run"], &programs().join("plugins/bridge.wasm"), &words)?;
     ensure!(done.code == 1 && done.stderr.contains("it is not of kind storage"), "{done:?}");
+    Ok(())
+}
+
+#[test]
+fn no_device_pipe_or_file_without_end_is_taken_for_a_component() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let large = dir.path().join("large.wasm");
+    fs::File::create(&large)?.set_len((64 << 20) + 1)?;
+    for verb in ["check", "test"] {
+        for (file, why) in [(Path::new("/dev/zero"), "it is no regular file"), (&large, "67108864 at most")] {
+            let done = davit(&[verb], file, &[])?;
+            ensure!(done.code == 1 && done.stdout.is_empty() && done.stderr.trim().lines().count() == 1, "{done:?}");
+            ensure!(done.stderr.contains(why) && done.stderr.contains(&*file.to_string_lossy()), "{done:?}");
+        }
+    }
     Ok(())
 }
 

@@ -6,6 +6,7 @@ use davit_e2e::{Done, World, run};
 use davit_fixtures::daemon::programs;
 use std::{
     fs,
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -51,9 +52,9 @@ impl Site {
     /// Another shipped plugin in the same role.
     fn house_of(&self, shipped: &str, version: &str, needs: &str, limits: &str) -> Result<PathBuf> {
         let manifest = self.dir.path().join("plugin.toml");
+        let why = if needs.contains("adjust") { "adjust = \"labels say whose it is\"" } else { "" };
         let text = format!(
-            "[plugin]\nname = \"house\"\nversion = \"{version}\"\n[needs]\n{needs}\n\
-             [why]\nadjust = \"labels say whose it is\"\n[limits]\n{limits}\n"
+            "[plugin]\nname = \"house\"\nversion = \"{version}\"\n[needs]\n{needs}\n[why]\n{why}\n[limits]\n{limits}\n"
         );
         fs::write(&manifest, text)?;
         let component = programs().join(format!("plugins/{shipped}.wasm"));
@@ -97,6 +98,68 @@ fn refused(done: &Done, says: &[&str]) -> Result<()> {
     let said = says.iter().all(|s| done.stderr.contains(s));
     ensure!(done.code != 0 && said && !done.stderr.contains("panicked"), "want {says:?}, got {done:?}");
     Ok(())
+}
+
+/// A component with this manifest in it, however bad: `davit plugin embed` would not write it.
+fn component_with(dir: &Path, manifest: &str) -> Result<PathBuf> {
+    let silent = programs().parent().context("programs lie in a folder")?.join("plugins/guests/no-manifest.wasm");
+    let mut bytes = fs::read(silent)?;
+    let leb128 = |mut size: usize| -> Result<Vec<u8>> {
+        let mut out = Vec::new();
+        while size > 0x7f {
+            out.push(u8::try_from(size & 0x7f)? | 0x80);
+            size >>= 7;
+        }
+        out.push(u8::try_from(size)?);
+        Ok(out)
+    };
+    let title = "davit:plugin";
+    let mut section = leb128(title.len())?;
+    section.extend([title.as_bytes(), manifest.as_bytes()].concat());
+    bytes.push(0);
+    bytes.extend(leb128(section.len())?);
+    bytes.extend(section);
+    let path = dir.join("by-hand.wasm");
+    fs::write(&path, bytes)?;
+    Ok(path)
+}
+
+#[test]
+fn nobody_is_asked_in_words_that_draw_over_the_question() -> Result<()> {
+    let site = Site::start()?;
+    let asks = "[plugin]\nname = \"sly\"\nversion = \"1\"\n[needs]\nstate = true\n";
+    // As it should be, beside one that is not: it says no reason, and that is remarked on.
+    let plain = component_with(site.dir.path(), asks)?;
+    refused(
+        &site.davit(&["plugin", "install", show(&plain)])?,
+        &["16 MiB of its own (state): no reason given", "--yes"],
+    )?;
+    let checked = site.davit(&["plugin", "check", show(&plain)])?.success()?;
+    ensure!(checked.stdout.contains("(state): no reason given"), "{checked:?}");
+    for why in [r"x\nIt asks for nothing\u001b[2K\u001b[1A", r"\u202etsurt", "\u{2066}trust", &"trust ".repeat(60)] {
+        let sly = component_with(site.dir.path(), &format!("{asks}[why]\nstate = \"{why}\"\n"))?;
+        for verb in ["install", "check", "test"] {
+            let done = site.davit(&["plugin", verb, show(&sly)])?;
+            refused(&done, &["[why] the sentence for state h"])?;
+            let drawn = |c: char| matches!(c, '\u{1b}' | '\u{202e}' | '\u{2066}');
+            ensure!(!done.stderr.contains(drawn) && done.stdout.is_empty(), "{done:?}");
+        }
+    }
+    let other = component_with(site.dir.path(), &format!("{asks}[why]\nhttp = \"nothing of it\"\n"))?;
+    refused(&site.davit(&["plugin", "install", "-y", show(&other)])?, &["which [needs] does not ask for"])?;
+    site.world.daemon.finish()
+}
+
+#[test]
+fn a_device_is_no_component_and_a_digest_is_no_place_to_push_to() -> Result<()> {
+    let site = Site::start()?;
+    refused(&site.davit(&["plugin", "install", "-y", "/dev/zero"])?, &["/dev/zero", "it is no regular file"])?;
+    let house = site.house("1.0", "adjust = [\"/labels/*\"]", "")?;
+    for name in ["127.0.0.1:1/site/house", "127.0.0.1:1/site/house:1.0"] {
+        let to = format!("{name}@sha256:{}", "a".repeat(64));
+        refused(&site.davit(&["plugin", "push", show(&house), &to])?, &["a plugin is pushed to a tag", "sha256:aaaa"])?;
+    }
+    site.world.daemon.finish()
 }
 
 #[test]
@@ -215,6 +278,74 @@ fn an_upgrade_that_asks_for_more_waits_and_one_that_does_not_answer_goes_back() 
     site.world.daemon.launch()?;
     assert_eq!(site.of_house("{{.Version}} {{.State}}")?, "1.0 in use");
     assert_eq!(site.label()?, "red");
+    site.world.daemon.finish()
+}
+
+#[test]
+fn an_upgrade_that_asks_for_a_part_goes_through_and_one_that_asks_for_more_waits_whatever_is_said() -> Result<()> {
+    let site = Site::start()?;
+    let one = site.house("1.0", "adjust = [\"/labels/*\"]\nstate = true", "")?;
+    let two = site.house("2.0", "adjust = [\"/labels/team\"]", "")?;
+    let three = site.house("3.0", "adjust = [\"/labels/team\", \"/env/*\"]", "")?;
+    site.davit(&["plugin", "install", "-y", show(&one)])?.success()?;
+    site.says(WITH_HOUSE)?.success()?;
+
+    let through = site.davit(&["plugin", "upgrade", "house", show(&two)])?.success()?;
+    assert_eq!(through.out(), "house 2.0");
+    assert_eq!(site.of_house("{{json .Granted}}")?, "[\"adjust /labels/team\"]", "no more than it asks for");
+    assert_eq!(site.label()?, "red");
+
+    for said in [[].as_slice(), &["--no-grant"]] {
+        let held = site.davit(&[&["plugin", "upgrade"], said, &["house", show(&three)]].concat())?;
+        refused(&held, &["  + adjust /env/*", "held until it is granted"])?;
+        let waits = site.of_house("{{.Version}} {{.Held.Version}} {{json .Held.More}}")?;
+        assert_eq!(waits, "2.0 3.0 [\"adjust /env/*\"]");
+    }
+    // A part of what it asks for is granted, and revoked with more than that.
+    site.davit(&["plugin", "grant", "house", "adjust /env/A"])?.success()?;
+    assert_eq!(site.of_house("{{.Version}} {{json .Granted}}")?, "3.0 [\"adjust /env/A\",\"adjust /labels/team\"]");
+    refused(&site.davit(&["plugin", "revoke", "house", "adjust /user"])?, &["was not granted", "adjust /env/A"])?;
+    let left = site.davit(&["plugin", "revoke", "house", "adjust /env/*"])?.success()?;
+    assert_eq!(left.out(), "adjust /labels/team");
+
+    // Of methods, fewer are a part of more.
+    let upgraded = |version: &str, http: &str, said: &[&str]| -> Result<Done> {
+        let next = site.house(version, &format!("adjust = [\"/labels/team\"]\nhttp = [\"{http}\"]"), "")?;
+        site.davit(&[&["plugin", "upgrade"], said, &["house", show(&next)]].concat())
+    };
+    upgraded("4.0", "GET,POST https://a.example", &["-y"])?.success()?;
+    upgraded("4.1", "POST https://a.example", &[])?.success()?;
+    let granted = site.of_house("{{.Version}} {{json .Granted}}")?;
+    assert_eq!(granted, "4.1 [\"http POST https://a.example\",\"adjust /labels/team\"]");
+    refused(&upgraded("5.0", "https://a.example", &["--no-grant"])?, &["held until it is granted"])?;
+    site.world.daemon.finish()
+}
+
+#[test]
+fn a_method_or_an_origin_beyond_the_grant_is_refused_by_name_where_plugins_run() -> Result<()> {
+    let site = Site::start()?;
+    let guest = programs().parent().context("programs lie in a folder")?.join("plugins/guests/misbehaving-kinds.wasm");
+    let (grant, token) = (site.dir.path().join("grant.toml"), site.dir.path().join("token"));
+    fs::write(&token, "r34d")?;
+    fs::set_permissions(&token, fs::Permissions::from_mode(0o600))?;
+    fs::write(
+        &grant,
+        "http = [\"https://vault.example\", \"GET https://reader.example\"]\n\
+         secrets = [\"reader-token https://reader.example\"]\n",
+    )?;
+    site.davit(&["plugin", "install", "--alias", "bad", "--grant", show(&grant), show(&guest)])?.success()?;
+    for (behave, said) in [
+        ("wrong-method", "http POST https://reader.example"),
+        ("secret-to-another-origin", "secret \"reader-token\" towards https://vault.example"),
+    ] {
+        let more = format!(
+            "[secrets]\nreader-token = \"{}\"\n[[lifecycle]]\nplugin = \"bad\"\nfail = \"closed\"\n\
+             [plugins.bad.config]\nbehave = \"{behave}\"\n",
+            show(&token)
+        );
+        site.says(&more)?.success()?;
+        refused(&site.davit(&["create", "IMAGE", "true"])?, &["bad", said, "grant"])?;
+    }
     site.world.daemon.finish()
 }
 

@@ -9,9 +9,14 @@ use crate::{
     quantity, reference,
     transfer::{Loudness, Transfer},
 };
-use davit_api_types::auth;
+use davit_api_types::{auth, v1::LARGEST_COMPONENT};
+use davit_model::plain;
 use serde_json::Value;
-use std::path::Path;
+use std::{
+    fs::File,
+    io::{self, Read as _},
+    path::Path,
+};
 
 /// Download a plugin from a registry, without installing it
 #[derive(Debug, clap::Args)]
@@ -45,10 +50,28 @@ pub(super) async fn component(ctx: &Context, what: &str) -> Result<Value> {
     if !says_file && !path.is_file() {
         return pulled(ctx, what, Loudness::Aside).await;
     }
-    let bytes = std::fs::read(path).map_err(Error::io("read", what))?;
+    let bytes = read(path).map_err(Error::io("read", what))?;
     let source = std::fs::canonicalize(path).map_or_else(|_| what.to_owned(), |p| p.display().to_string());
     let call = Call::post("/davit/v1/components").unversioned().query("source", source);
     ctx.client.value(call.header("content-type", "application/wasm".to_owned()).bytes(bytes)).await
+}
+
+/// The bytes of a component's file; a device or a pipe is none, and nobody takes a larger one.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let refused = |why: String| io::Error::new(io::ErrorKind::InvalidInput, why);
+    let large = || refused(format!("a component has {LARGEST_COMPONENT} bytes at most"));
+    // Asked before it is opened: to open a pipe is to wait for who writes to it.
+    let is = std::fs::metadata(path)?;
+    if !is.is_file() {
+        return Err(refused("it is no regular file".to_owned()));
+    }
+    if is.len() > LARGEST_COMPONENT {
+        return Err(large());
+    }
+    let mut bytes = Vec::new();
+    File::open(path)?.take(LARGEST_COMPONENT + 1).read_to_end(&mut bytes)?;
+    // It may have grown meanwhile.
+    if bytes.len() as u64 > LARGEST_COMPONENT { Err(large()) } else { Ok(bytes) }
 }
 
 async fn pulled(ctx: &Context, name: &str, loudness: Loudness) -> Result<Value> {
@@ -65,12 +88,7 @@ async fn pulled(ctx: &Context, name: &str, loudness: Loudness) -> Result<Value> 
 
 /// One line about a component: `vault 1.2.0 (registry-auth), 61 kB, sha256:…`.
 pub(super) fn shown(component: &Value) -> String {
-    format!(
-        "{} {} ({}), {}, {}",
-        text(component, "/Name"),
-        text(component, "/Version"),
-        texts(component, "/Kinds").join(", "),
-        quantity::human(number(component, "/Size")),
-        text(component, "/Digest"),
-    )
+    let [name, version, digest] = ["/Name", "/Version", "/Digest"].map(|field| plain::line(text(component, field)));
+    let kinds = plain::line(&texts(component, "/Kinds").join(", "));
+    format!("{name} {version} ({kinds}), {}, {digest}", quantity::human(number(component, "/Size")))
 }

@@ -39,10 +39,13 @@ pub(crate) struct Revoke {
 
 pub(super) async fn run(ctx: &Context, args: Args) -> Result<Exit> {
     let plugin = ctx.client.value(Call::get(path(&args.name, "")).unversioned()).await?;
-    let waits = plugin.pointer("/Held").filter(|held| !held.is_null()).unwrap_or(&plugin);
     let rights = if args.rights.is_empty() {
+        let (waits, known) = match plugin.pointer("/Held").filter(|held| !held.is_null()) {
+            Some(held) => (held, rights::known_of(held)),
+            None => (&plugin, rights::granted(&plugin)),
+        };
         let asks = waits.pointer("/Asks").unwrap_or(&Value::Null);
-        match args.given.of(ctx, asks, &rights::granted(&plugin))? {
+        match args.given.of(ctx, asks, &known)? {
             Some(rights) => rights,
             None => return Ok(Exit(1)),
         }

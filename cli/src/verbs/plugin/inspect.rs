@@ -22,7 +22,7 @@ pub(crate) struct Args {
 pub(super) async fn run(ctx: &Context, args: &Args) -> Result<Exit> {
     let template = match args.format.as_deref() {
         None | Some("json") => None,
-        Some(format) => Some(Template::parse(format, true)?),
+        Some(format) => Some(Template::of_object(format)?),
     };
     let mut found = Vec::new();
     for name in &args.names {

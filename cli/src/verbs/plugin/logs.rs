@@ -7,6 +7,7 @@ use crate::{
     context::Context,
     error::{Error, Exit, Result},
 };
+use davit_model::plain;
 use serde_json::Value;
 
 /// Fetch what a plugin logged since the daemon started
@@ -29,7 +30,7 @@ pub(super) async fn run(ctx: &Context, args: &Args) -> Result<Exit> {
         let line: Value = serde_json::from_slice(line)
             .map_err(|e| Error::Answer { request: "logs".to_owned(), reason: e.to_string() })?;
         let level = text(&line, "/Level").to_uppercase();
-        ctx.out.line(&format!("{} {level:<5} {}", text(&line, "/Time"), text(&line, "/Text")))
+        ctx.out.line(&format!("{} {level:<5} {}", text(&line, "/Time"), plain::lines(text(&line, "/Text"))))
     };
     ctx.client.lines(call, print).await?;
     Ok(Exit::OK)

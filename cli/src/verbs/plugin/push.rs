@@ -6,7 +6,7 @@ use crate::{
     connect::{Call, segment},
     context::Context,
     credentials,
-    error::{Exit, Result},
+    error::{Error, Exit, Result},
     reference,
     transfer::{Loudness, Transfer},
 };
@@ -27,6 +27,13 @@ pub(crate) struct Args {
 }
 
 pub(super) async fn run(ctx: &Context, args: &Args) -> Result<Exit> {
+    if let (name, Some(digest)) = reference::split(&args.reference)
+        && args.reference.contains('@')
+    {
+        return Err(Error::usage(format!(
+            "a plugin is pushed to a tag, and its digest follows: {digest} cannot be said beforehand; push to {name}:TAG"
+        )));
+    }
     let what = if args.what.contains(['/', '.']) || Path::new(&args.what).is_file() {
         text(&bring::component(ctx, &args.what).await?, "/Digest").to_owned()
     } else {

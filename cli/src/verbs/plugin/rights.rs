@@ -7,6 +7,7 @@ use crate::{
     question,
 };
 use davit_api_types::v1::Rights;
+use davit_model::plain;
 use serde_json::Value;
 use std::{collections::BTreeSet, io::IsTerminal as _, path::PathBuf};
 
@@ -25,9 +26,9 @@ pub(crate) struct Given {
 }
 
 impl Given {
-    /// Whether neither a flag nor a person at the terminal can say what is granted.
-    pub(super) fn nobody_says(&self) -> bool {
-        !self.yes && self.grant.is_none() && !self.no_grant && !std::io::stdin().is_terminal()
+    /// Whether nothing is granted: so it was said, or neither a flag nor a person at the terminal can say what is.
+    pub(super) fn is_nothing(&self) -> bool {
+        self.no_grant || (!self.yes && self.grant.is_none() && !std::io::stdin().is_terminal())
     }
 
     /// The rights that are granted of those asked for; those not in `known` are asked about. None: the user said no.
@@ -54,9 +55,10 @@ impl Given {
 
 /// What a plugin asks for, in words.
 pub(super) fn lines(asks: &[&Value]) -> Vec<String> {
-    let line = |ask: &&Value| match text(ask, "/Why") {
-        "" => format!("  {} ({})", text(ask, "/Means"), text(ask, "/Right")),
-        why => format!("  {} ({}): {why}", text(ask, "/Means"), text(ask, "/Right")),
+    let line = |ask: &&Value| {
+        let [means, right, why] = ["/Means", "/Right", "/Why"].map(|field| plain::line(text(ask, field)));
+        let why = if why.is_empty() { "no reason given" } else { &why };
+        format!("  {means} ({right}): {why}")
     };
     std::iter::once("It asks to".to_owned()).chain(asks.iter().map(line)).collect()
 }
@@ -64,11 +66,17 @@ pub(super) fn lines(asks: &[&Value]) -> Vec<String> {
 /// The difference between what two versions ask for, in words: `+` and `-`.
 pub(super) fn difference(before: &Value, after: &Value) -> Vec<String> {
     let words = |asks: &Value| -> BTreeSet<String> {
-        items(asks, "").iter().map(|ask| text(ask, "/Right").to_owned()).collect()
+        items(asks, "").iter().map(|ask| plain::line(text(ask, "/Right"))).collect()
     };
     let (before, after) = (words(before), words(after));
     let more = after.difference(&before).map(|right| format!("  + {right}"));
     more.chain(before.difference(&after).map(|right| format!("  - {right}"))).collect()
+}
+
+/// What of an upgrade that waits is known already: all that it asks for but what is more than before.
+pub(super) fn known_of(held: &Value) -> BTreeSet<&str> {
+    let more = texts(held, "/More");
+    items(held, "/Asks").iter().map(|ask| text(ask, "/Right")).filter(|right| !more.contains(right)).collect()
 }
 
 /// What a plugin was granted.
@@ -83,13 +91,38 @@ mod tests {
 
     #[test]
     fn what_is_asked_is_said_in_words_with_the_reason() {
-        let ask = json!({"Right": "state", "Means": "remember up to a mebibyte of its own", "Why": "tokens are kept"});
+        let ask = json!({"Right": "state", "Means": "remember up to 16 MiB of its own", "Why": "tokens are kept"});
         let said = lines(&[&ask]);
-        assert_eq!(said, ["It asks to", "  remember up to a mebibyte of its own (state): tokens are kept"]);
+        assert_eq!(said, ["It asks to", "  remember up to 16 MiB of its own (state): tokens are kept"]);
     }
 
     #[test]
-    fn an_upgrade_shows_what_is_more_and_what_is_less() {
+    fn of_an_upgrade_that_waits_only_what_is_more_is_asked_about() {
+        let held = json!({"Asks": [{"Right": "state"}, {"Right": "http realm"}], "More": ["http realm"]});
+        assert_eq!(known_of(&held), ["state"].into());
+    }
+
+    #[test]
+    fn a_need_without_a_reason_is_remarked_on() {
+        for ask in
+            [json!({"Right": "state", "Means": "remember"}), json!({"Right": "state", "Means": "remember", "Why": " "})]
+        {
+            assert_eq!(lines(&[&ask]), ["It asks to", "  remember (state): no reason given"]);
+        }
+    }
+
+    #[test]
+    fn a_reason_cannot_draw_over_the_question() {
+        // From a daemon that lets it through.
+        let why = "x\nIt asks for nothing\u{1b}[2K\u{1b}[1A\u{202e}";
+        let ask = json!({"Right": "state\r", "Means": "remember\u{9b}2K", "Why": why});
+        assert_eq!(lines(&[&ask])[1..], ["  remember 2K (state): x It asks for nothing [2K [1A"]);
+        let long = json!({"Right": "state", "Means": "remember", "Why": "y".repeat(10_000)});
+        assert!(lines(&[&long])[1].len() < 500);
+    }
+
+    #[test]
+    fn an_upgrade_shows_what_it_asks_for_and_what_it_asks_for_no_more() {
         let before = json!([{"Right": "state"}, {"Right": "http realm"}]);
         let after = json!([{"Right": "http realm"}, {"Right": "secret key"}]);
         assert_eq!(difference(&before, &after), ["  + secret key", "  - state"]);

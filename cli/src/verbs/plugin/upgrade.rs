@@ -5,12 +5,13 @@ use super::{
     rights::{self, Given},
 };
 use crate::{
-    answer::{items, text},
+    answer::text,
     connect::Call,
     context::Context,
     error::{Exit, Result},
 };
 use davit_api_types::v1::Upgrade;
+use davit_model::plain;
 use serde_json::Value;
 
 /// Upgrade a plugin: what asks for no more goes through, what asks for more is held until it is granted
@@ -37,37 +38,41 @@ pub(super) async fn run(ctx: &Context, args: Args) -> Result<Exit> {
     let source = args.component.unwrap_or_else(|| text(&before, "/Source").to_owned());
     let component = bring::component(ctx, &source).await?;
     if text(&component, "/Digest") == text(&before, "/Digest") {
-        ctx.out.note(&format!("{} is at this version: {}", args.name, text(&before, "/Version")));
+        ctx.out.note(&format!("{} is at this version: {}", args.name, plain::line(text(&before, "/Version"))));
         return Ok(Exit::OK);
     }
-    ctx.out.note(&format!("{} -> {}", text(&before, "/Version"), bring::shown(&component)));
+    ctx.out.note(&format!("{} -> {}", plain::line(text(&before, "/Version")), bring::shown(&component)));
     let null = Value::Null;
     let asks = |value| Value::pointer(value, "/Asks").unwrap_or(&null);
     let difference = rights::difference(asks(&before), asks(&component));
     if !difference.is_empty() {
         ctx.out.note(&format!("It asks for other rights than before:\n{}", difference.join("\n")));
     }
-    let more = difference.iter().any(|line| line.starts_with("  +"));
-    let grant = if !more || args.given.nobody_says() {
-        // What was granted goes on; what asks for more is held.
-        None
-    } else {
-        let known = items(&before, "/Asks").iter().map(|ask| text(ask, "/Right")).collect();
-        args.given.of(ctx, asks(&component), &known)?
-    };
-    let upgrade = Upgrade { component: text(&component, "/Digest").to_owned(), grant };
-    let after = ctx.client.value(Call::post(path(&args.name, "upgrade")).unversioned().json(&upgrade)).await?;
-    if let Some(held) = after.pointer("/Held").filter(|held| !held.is_null()) {
+    // What was granted goes on; what asks for more is held, and the daemon knows which does. A grant brings that into force.
+    let upgrade = Upgrade { component: text(&component, "/Digest").to_owned(), grant: None };
+    let mut after = ctx.client.value(Call::post(path(&args.name, "upgrade")).unversioned().json(&upgrade)).await?;
+    if let Some(waits) = held(&after)
+        && !args.given.is_nothing()
+        && let Some(rights) = args.given.of(ctx, asks(waits), &rights::known_of(waits))?
+    {
+        after = ctx.client.value(Call::post(path(&args.name, "grant")).unversioned().json(&rights)).await?;
+    }
+    if let Some(held) = held(&after) {
         ctx.out.note(&format!(
             "{} {} is held until it is granted what more it asks for: davit plugin grant {}",
             args.name,
-            text(held, "/Version"),
+            plain::line(text(held, "/Version")),
             args.name
         ));
         return Ok(Exit(1));
     }
     ctx.out.line(&format!("{} {}", args.name, text(&after, "/Version")))?;
     Ok(Exit::OK)
+}
+
+/// The version that waits for its grant.
+fn held(plugin: &Value) -> Option<&Value> {
+    plugin.pointer("/Held").filter(|held| !held.is_null())
 }
 
 pub(super) async fn back(ctx: &Context, args: &Back) -> Result<Exit> {

@@ -13,8 +13,10 @@ use axum::{
     http::{HeaderValue, header},
     response::{IntoResponse as _, Response},
 };
-use davit_api_types::v1::Component;
-use davit_engine::{Engine, plugins::LARGEST_COMPONENT};
+use davit_api_types::v1::{Component, LARGEST_COMPONENT};
+use davit_engine::{Engine, plugins};
+
+const _: () = assert!(LARGEST_COMPONENT == plugins::LARGEST_COMPONENT, "clients are told what the engine takes");
 
 /// Takes a component that the client has at hand.
 pub(super) async fn bring(

@@ -18,10 +18,7 @@ use davit_engine::{
     policy::LogLine,
 };
 use davit_model::digest::Digest;
-use std::{
-    collections::{BTreeSet, VecDeque},
-    future::Future,
-};
+use std::{collections::VecDeque, future::Future};
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 
 type Named = Path<String>;
@@ -61,14 +58,7 @@ pub(super) async fn upgrade(
     JsonBody(body): JsonBody<Upgrade>,
 ) -> Answer<Json<Plugin>> {
     let component = component(&body.component)?;
-    let grant = match body.grant {
-        None => Granting::Carried,
-        // Said, and nothing: it goes through with no more than its predecessor had.
-        Some(rights) => match granting(&engine, rights, &body.component)? {
-            Granting::Carried => Granting::These(BTreeSet::new()),
-            said => said,
-        },
-    };
+    let grant = granting(&engine, body.grant.unwrap_or_default(), &body.component)?;
     let on = engine.clone();
     changed(&engine, async move { on.upgrade_plugin(&caller, &name, &component, grant).await }).await
 }

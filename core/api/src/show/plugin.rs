@@ -74,6 +74,7 @@ fn version(version: PluginVersion) -> v1::PluginVersion {
         source: version.source,
         asks: rights(version.asks),
         granted: version.granted.into_iter().collect(),
+        more: version.more.into_iter().collect(),
         since: version.since.to_string(),
     }
 }

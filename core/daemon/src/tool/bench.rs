@@ -1,7 +1,7 @@
 //! `davit plugin bench`: what a component costs: compiling it, loading it, a call in a fresh instance, the same call over
 //! the socket of a host process as the daemon has one, and memory.
 
-use super::{Component, read, say};
+use super::{Component, component, read, say};
 use crate::role;
 use anyhow::{Context as _, Result, bail, ensure};
 use davit_model::{error::PortError, services::HostServices, state::Planned};
@@ -68,7 +68,7 @@ pub(super) async fn run(options: &Options) -> Result<ExitCode> {
     let question: Question =
         serde_json::from_str(&read(path)?).with_context(|| format!("{} is not a call", path.display()))?;
     let file = &options.component.file;
-    let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let bytes = component(file)?;
     let services = Arc::new(Imagined::with_config(options.component.section()?));
     let name = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     // Of its own: compiling is measured as well.

@@ -3,7 +3,10 @@
 
 use super::{Component, say};
 use anyhow::Result;
-use davit_plugin_host::{Manifest, PluginInfo, words};
+use davit_plugin_host::{
+    PluginInfo,
+    words::{self, Explained},
+};
 use serde_json::json;
 use std::process::ExitCode;
 
@@ -36,7 +39,7 @@ pub(super) async fn run(options: &Options) -> Result<ExitCode> {
         say(&text);
         return Ok(ExitCode::SUCCESS);
     }
-    let Manifest { plugin, needs, .. } = &info.manifest;
+    let plugin = &info.manifest.plugin;
     say(&format!("{} {}, {} KiB, {}", plugin.name, plugin.version, bench.size.div_ceil(1024), info.digest));
     say(&format!("kinds    {}", info.kinds.join(", ")));
     say(&format!("exports  {}", info.exports.join("\n         ")));
@@ -46,14 +49,14 @@ pub(super) async fn run(options: &Options) -> Result<ExitCode> {
     if !wasi.is_empty() {
         say(&format!("         {} interfaces of WASI: clocks, random and the log's streams; nothing else", wasi.len()));
     }
-    let words = needs.in_words();
-    match words.as_slice() {
+    let asks = info.manifest.explained();
+    match asks.as_slice() {
         [] => say("asks     for nothing"),
-        words => {
-            say("asks     the operator for");
-            for word in words {
-                let because = info.manifest.why_of(word).map_or_else(String::new, |text| format!(": {text}"));
-                say(&format!("           {word}{because}"));
+        asks => {
+            say("asks     the operator whether it may");
+            for Explained { right, means, why } in asks {
+                let why = if why.is_empty() { "no reason given" } else { why };
+                say(&format!("           {means} ({right}): {why}"));
             }
         }
     }

@@ -1,5 +1,6 @@
 //! `davit plugin embed`: puts a manifest into a component, which makes a plugin of it.
 
+use super::{component, read};
 use anyhow::{Context as _, Result, anyhow};
 use davit_plugin_host::Manifest;
 use std::{path::PathBuf, process::ExitCode};
@@ -18,9 +19,8 @@ pub(super) struct Options {
 }
 
 pub(super) fn run(options: &Options) -> Result<ExitCode> {
-    let read = |path: &PathBuf| std::fs::read(path).with_context(|| format!("cannot read {}", path.display()));
-    let (component, manifest) = (read(&options.component)?, read(&options.manifest)?);
-    let plugin = Manifest::embed(&component, &manifest)
+    let (bytes, manifest) = (component(&options.component)?, read(&options.manifest)?);
+    let plugin = Manifest::embed(&bytes, manifest.as_bytes())
         .map_err(|e| anyhow!("{} with {}: {e}", options.component.display(), options.manifest.display()))?;
     let output = options.output.as_ref().unwrap_or(&options.component);
     std::fs::write(output, plugin).with_context(|| format!("cannot write {}", output.display()))?;

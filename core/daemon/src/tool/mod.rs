@@ -12,11 +12,12 @@ mod new;
 mod run;
 mod test;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow, ensure};
 use clap::{Parser, Subcommand};
-use davit_plugin_host::{Grant, HostOptions, Plugin, PluginHost, Source, conformance::Imagined};
+use davit_plugin_host::{Grant, HostOptions, Plugin, PluginHost, Source, conformance::Imagined, read_component};
 use std::{
-    io::Write as _,
+    fs::File,
+    io::{Read as _, Write as _},
     path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
@@ -118,7 +119,7 @@ impl Component {
     /// Loads it twice: with all that its manifest asks for, and with nothing.
     async fn load(&self) -> Result<Bench> {
         let file = &self.file;
-        let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+        let bytes = component(file)?;
         let services = Arc::new(Imagined::with_config(self.section()?));
         let forms = forms::Forms::open()?;
         let host = PluginHost::new(HostOptions::new(forms.path(), services.clone()))?;
@@ -143,6 +144,18 @@ impl Component {
     }
 }
 
+/// The bytes of a component's file.
+fn component(path: &Path) -> Result<Vec<u8>> {
+    read_component(path).map_err(|e| anyhow!("{}: {e}", path.display()))
+}
+
+/// A text of the author's: larger ones are none.
 fn read(path: &Path) -> Result<String> {
-    std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
+    const LARGEST: u64 = 64 << 20;
+    let mut text = String::new();
+    let file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let size = file.take(LARGEST + 1).read_to_string(&mut text);
+    let size = size.with_context(|| format!("cannot read {}", path.display()))?;
+    ensure!(size as u64 <= LARGEST, "{} has more than {LARGEST} bytes", path.display());
+    Ok(text)
 }

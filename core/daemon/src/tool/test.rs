@@ -29,7 +29,7 @@ pub(super) struct Options {
 pub(super) async fn run(options: &Options) -> Result<ExitCode> {
     let bench = options.component.load().await?;
     let how = Thoroughness { requests: options.requests.clamp(1, 10_000), seed: options.seed };
-    let report = conformance::run(&bench.granted, &bench.bare, &Core, how).await;
+    let report = conformance::run(&bench.granted, &bench.bare, &bench.services, &Core, how).await;
     match (options.plan, options.json) {
         (true, _) => {
             say(&serde_json::to_string_pretty(&report.plans)?);

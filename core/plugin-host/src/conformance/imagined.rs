@@ -18,9 +18,32 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
+/// How the world answers a plugin.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum World {
+    /// Every secret is there, state is kept; nobody answers on the web.
+    #[default]
+    Quiet,
+    /// As before, and everybody on the web answers as a token server does.
+    Answering,
+    /// State has always changed meanwhile, no secret can be read, nobody answers on the web.
+    Failing,
+    /// As before, and the plugin's section cannot be read.
+    Dead,
+}
+
+/// What a plugin asked of the host.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Asked {
+    pub(super) config: bool,
+    pub(super) web: bool,
+}
+
 /// Services that keep everything in memory. Every secret is there; nobody answers on the web.
 #[derive(Debug, Default)]
 pub struct Imagined {
+    world: Mutex<World>,
+    asked: Mutex<Asked>,
     config: serde_json::Value,
     state: Mutex<BTreeMap<String, Vec<u8>>>,
     lines: Mutex<Vec<(LogLevel, String)>>,
@@ -36,7 +59,51 @@ impl Imagined {
     pub fn lines(&self) -> Vec<(LogLevel, String)> {
         std::mem::take(&mut *self.lines.lock().unwrap_or_else(PoisonError::into_inner))
     }
+
+    pub(super) fn turn(&self, to: World) {
+        *self.world.lock().unwrap_or_else(PoisonError::into_inner) = to;
+    }
+
+    /// Whether the plugin has a section that says something.
+    pub(super) fn is_configured(&self) -> bool {
+        self.config.as_object().is_some_and(|section| !section.is_empty())
+    }
+
+    /// What was asked for since [`Imagined::forget_what_was_asked`].
+    pub(super) fn asked(&self) -> Asked {
+        *self.asked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn forget_what_was_asked(&self) {
+        self.note(|asked| *asked = Asked::default());
+    }
+
+    fn note(&self, what: impl FnOnce(&mut Asked)) {
+        what(&mut self.asked.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    fn world(&self) -> World {
+        *self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the host does for a plugin, where it can.
+    fn able(&self) -> Result<(), PolicyError> {
+        match self.world() {
+            World::Quiet | World::Answering => Ok(()),
+            World::Failing | World::Dead => Err(nobody("nothing can be read")),
+        }
+    }
 }
+
+fn nobody(what: &str) -> PolicyError {
+    PolicyError::Unavailable { retry_ms: 0, message: format!("{what} while a plugin is tried out") }
+}
+
+/// As a token server has it (RFC 6749, section 5.1; RFC 8693; the distribution project's token specification).
+const TOKEN: &str = r#"{
+    "access_token": "imagined token", "token": "imagined token", "token_type": "Bearer", "expires_in": 300,
+    "issued_token_type": "urn:ietf:params:oauth:token-type:access_token"
+}"#;
 
 #[async_trait]
 impl HostServices for Imagined {
@@ -45,16 +112,23 @@ impl HostServices for Imagined {
     }
 
     async fn config(&self, _: &str) -> Result<serde_json::Value, PolicyError> {
+        self.note(|asked| asked.config = true);
+        if self.world() == World::Dead {
+            return Err(nobody("no section can be read"));
+        }
         Ok(self.config.clone())
     }
 
     async fn state_get(&self, _: &str, key: &str) -> Result<Option<Vec<u8>>, PolicyError> {
+        self.able()?;
         Ok(self.state.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned())
     }
 
     async fn state_commit(&self, writes: &StateWrites) -> Result<(), PolicyError> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(write) = writes.writes.iter().find(|write| state.get(&write.key) != write.expected.as_ref()) {
+        let able = self.able().is_ok();
+        let stale = |write: &&StateWrite| !able || state.get(&write.key) != write.expected.as_ref();
+        if let Some(write) = writes.writes.iter().find(stale) {
             return Err(PolicyError::Conflict(format!("its state {:?} changed meanwhile; try again", write.key)));
         }
         for StateWrite { key, new, .. } in &writes.writes {
@@ -67,21 +141,28 @@ impl HostServices for Imagined {
     }
 
     async fn state_keys(&self, _: &str, prefix: &str) -> Result<Vec<String>, PolicyError> {
+        self.able()?;
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(state.keys().filter(|key| key.starts_with(prefix)).cloned().collect())
     }
 
     async fn secret(&self, _: &str, name: &str) -> Result<Secret, PolicyError> {
+        self.able()?;
         Ok(Secret::new(format!("imagined {name}")))
     }
 
     async fn stored_credential(&self, _: &str, _: &str) -> Result<Option<Credential>, PolicyError> {
+        self.able()?;
         Ok(None)
     }
 
     async fn http(&self, _: &str, request: HttpRequest) -> Result<HttpResponse, PolicyError> {
-        let message = format!("nobody answers {} {} while a plugin is tried out", request.method, request.url);
-        Err(PolicyError::Unavailable { retry_ms: 0, message })
+        self.note(|asked| asked.web = true);
+        if self.world() == World::Answering {
+            let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
+            return Ok(HttpResponse { status: 200, headers, body: TOKEN.into() });
+        }
+        Err(nobody(&format!("nobody answers {} {}", request.method, request.url)))
     }
 
     fn now_ms(&self) -> u64 {

@@ -1,6 +1,9 @@
 //! Lifecycle policy: operations of every kind that the engine has, and of kinds that it does not have yet.
 
-use super::session::{Found, Session, Why, unexpected};
+use super::{
+    session::{Found, Session, Why, unexpected},
+    tally::Tally,
+};
 use crate::question::{LifecycleCall, Question, Reply};
 use davit_model::{
     container::{ContainerSpec, Limits},
@@ -21,9 +24,17 @@ pub(super) async fn suite(session: &mut Session<'_>) {
     session.found("lifecycle: events are taken where observe is exported", found);
     let found = impossible(session).await;
     session.found("lifecycle: operations of later versions are answered, not trapped on", found);
+    let found = largest(session).await;
+    session.found("lifecycle: the largest requests stay within its limits", found);
     let found = bare(session).await;
     session.found("lifecycle: without its grants it answers, and does not trap", found);
+    let found = in_need(session).await;
+    session.found("lifecycle: where the host's services fail it answers, and does not trap", found);
 }
+
+/// The largest request that the engine reads has 4 MiB; most of it in one field, and a thousand labels.
+const LARGE: usize = 3 << 20;
+const MANY: usize = 1000;
 
 fn image(session: &mut Session<'_>) -> String {
     let host = session.chance.of(&["docker.io/library", "registry.example:5000/team", "localhost:5000"]);
@@ -90,57 +101,76 @@ fn on_image(session: &mut Session<'_>) -> Operation {
 
 async fn mutated(session: &mut Session<'_>) -> Found {
     session.exports("davit:lifecycle/mutate")?;
+    let mut tally = Tally::default();
     for _ in 0..session.how.requests {
         let operation = creation(session)?;
         let call = LifecycleCall::Mutate { operation: operation.clone() };
-        match session.ask(&Question::Lifecycle(call)).await? {
-            Ok(Reply::Adjustments(changes)) => {
-                session.judge.adjustments(&session.plugin().info().site_name, &operation, &changes)?;
-            }
-            Ok(other) => return Err(unexpected(&other)),
-            Err(_) => {}
+        let said = session.tried(&mut tally, &Question::Lifecycle(call)).await?;
+        if let Ok(reply) = said {
+            taken(session, &operation, &reply)?;
         }
     }
-    Ok(())
+    session.not_all_refused(tally).await
+}
+
+fn taken(session: &Session<'_>, operation: &Operation, reply: &Reply) -> Found {
+    let Reply::Adjustments(changes) = reply else { return Err(unexpected(reply)) };
+    Ok(session.judge.adjustments(&session.plugin().info().site_name, operation, changes)?)
 }
 
 async fn admitted(session: &mut Session<'_>) -> Found {
     session.exports("davit:lifecycle/admit")?;
+    let mut tally = Tally::default();
     for _ in 0..session.how.requests {
         let operation = if session.chance.one_in(3) { on_image(session) } else { creation(session)? };
-        session.survive(&Question::Lifecycle(LifecycleCall::Admit { operation })).await?;
+        let call = LifecycleCall::Admit { operation };
+        session.tried(&mut tally, &Question::Lifecycle(call)).await?.ok();
     }
-    Ok(())
+    session.not_all_refused(tally).await
 }
 
 async fn around(session: &mut Session<'_>) -> Found {
     let hooks = ["davit:lifecycle/before-start", "davit:lifecycle/after-exit"];
-    if hooks.iter().all(|hook| session.exports(hook).is_err()) {
+    let [before, after] = hooks.map(|hook| session.exports(hook).is_ok());
+    if !before && !after {
         return Err(Why::Skipped("it exports neither".to_owned()));
     }
+    let (mut starts, mut exits) = (Tally::default(), Tally::default());
     for status in [0, 1, 137, -1] {
         let operation = Operation { kind: "container.start".to_owned(), ..creation(session)? };
-        session.survive(&Question::Lifecycle(LifecycleCall::BeforeStart { operation: operation.clone() })).await?;
-        let operation = Operation { kind: "container.exit".to_owned(), ..operation };
-        session.survive(&Question::Lifecycle(LifecycleCall::AfterExit { operation, status })).await?;
+        if before {
+            let call = LifecycleCall::BeforeStart { operation: operation.clone() };
+            session.tried(&mut starts, &Question::Lifecycle(call)).await?.ok();
+        }
+        if after {
+            let operation = Operation { kind: "container.exit".to_owned(), ..operation };
+            let call = LifecycleCall::AfterExit { operation, status };
+            session.tried(&mut exits, &Question::Lifecycle(call)).await?.ok();
+        }
     }
-    Ok(())
+    session.not_all_refused(starts).await?;
+    session.not_all_refused(exits).await
+}
+
+fn event(session: &mut Session<'_>) -> Event {
+    let chance = &mut session.chance;
+    let kinds = ["container.create", "container.start", "container.die", "image.pull", "of.a.later.version"];
+    Event {
+        kind: chance.of(&kinds).unwrap_or_default().to_owned(),
+        actor: chance.hex(64),
+        time_ms: 1_700_000_000_000 + chance.below(1_000_000),
+        attributes: (0..chance.below(5)).map(|n| (format!("key{n}"), chance.hex(8))).collect(),
+    }
 }
 
 async fn observed(session: &mut Session<'_>) -> Found {
     session.exports("davit:lifecycle/observe")?;
+    let mut tally = Tally::default();
     for _ in 0..session.how.requests {
-        let chance = &mut session.chance;
-        let kinds = ["container.create", "container.start", "container.die", "image.pull", "of.a.later.version"];
-        let event = Event {
-            kind: chance.of(&kinds).unwrap_or_default().to_owned(),
-            actor: chance.hex(64),
-            time_ms: 1_700_000_000_000 + chance.below(1_000_000),
-            attributes: (0..chance.below(5)).map(|n| (format!("key{n}"), chance.hex(8))).collect(),
-        };
-        session.survive(&Question::Lifecycle(LifecycleCall::Observe { event })).await?;
+        let call = LifecycleCall::Observe { event: event(session) };
+        session.tried(&mut tally, &Question::Lifecycle(call)).await?.ok();
     }
-    Ok(())
+    session.not_all_refused(tally).await
 }
 
 async fn impossible(session: &mut Session<'_>) -> Found {
@@ -158,11 +188,48 @@ async fn impossible(session: &mut Session<'_>) -> Found {
     Ok(())
 }
 
-async fn bare(session: &mut Session<'_>) -> Found {
+async fn largest(session: &mut Session<'_>) -> Found {
+    let base = creation(session)?;
+    let labels: BTreeMap<_, _> = (0..MANY).map(|n| (format!("org.example.label{n}"), "x".repeat(60))).collect();
+    let mut request = base.request.clone();
+    if let Some(fields) = request.as_object_mut() {
+        fields.insert("labels".to_owned(), serde_json::to_value(&labels).map_err(|e| e.to_string())?);
+        let env: BTreeMap<_, _> = (0..MANY).map(|n| (format!("NAME{n}"), "x".repeat(LARGE / MANY))).collect();
+        fields.insert("env".to_owned(), serde_json::to_value(env).map_err(|e| e.to_string())?);
+    }
+    let operation = Operation { labels: labels.clone(), request, ..base };
+    let mutate = Question::Lifecycle(LifecycleCall::Mutate { operation: operation.clone() });
+    if let Ok(reply) = session.bear(&mutate).await? {
+        taken(session, &operation, &reply)?;
+    }
+    session.bear(&Question::Lifecycle(LifecycleCall::Admit { operation })).await?.ok();
+    let event = Event { attributes: labels, ..event(session) };
+    session.bear(&Question::Lifecycle(LifecycleCall::Observe { event })).await?.ok();
+    Ok(())
+}
+
+/// A few requests of each hook.
+fn samples(session: &mut Session<'_>) -> Result<Vec<Question>, Why> {
+    let mut calls = Vec::new();
     for _ in 0..4 {
         let operation = creation(session)?;
-        session.ask_bare(&Question::Lifecycle(LifecycleCall::Mutate { operation: operation.clone() })).await?;
-        session.ask_bare(&Question::Lifecycle(LifecycleCall::Admit { operation })).await?;
+        calls.extend([
+            LifecycleCall::Mutate { operation: operation.clone() },
+            LifecycleCall::Admit { operation: operation.clone() },
+            LifecycleCall::BeforeStart { operation: operation.clone() },
+            LifecycleCall::AfterExit { operation, status: 0 },
+            LifecycleCall::Observe { event: event(session) },
+        ]);
     }
-    Ok(())
+    Ok(calls.into_iter().map(Question::Lifecycle).collect())
+}
+
+async fn bare(session: &mut Session<'_>) -> Found {
+    let samples = samples(session)?;
+    session.ask_bare(&samples).await
+}
+
+async fn in_need(session: &mut Session<'_>) -> Found {
+    let samples = samples(session)?;
+    session.ask_in_need(&samples).await
 }

@@ -1,5 +1,6 @@
-//! What every plugin of a kind has to keep to, whoever wrote it: an answer or an error to each function, never a trap;
-//! the same plan for the same request; plans that the core would take; nothing that was not granted.
+//! What every plugin of a kind has to keep to, whoever wrote it: an answer or a refusal to each function, never a trap
+//! nor a failure of its own, and not refusals alone; the same plan for the same request; plans that the core would take;
+//! nothing that was not granted; as much as the engine lets a request be; and no trap where the host itself fails.
 //!
 //! A walk: [`run`] takes a loaded [`Plugin`], makes [`requests`](self) of its kinds from a seed, puts each as a
 //! [`Question`](crate::Question) and holds the [`Reply`](crate::Reply) against a [`Judge`], which is the core's own
@@ -10,10 +11,12 @@ mod imagined;
 mod judge;
 mod lifecycle;
 mod network;
+mod referred;
 mod registry_auth;
 mod report;
 mod session;
 mod storage;
+mod tally;
 
 pub use imagined::{Imagined, ImaginedLeases, NoManifests};
 pub use judge::Judge;
@@ -38,9 +41,9 @@ impl Default for Thoroughness {
 }
 
 /// Puts a plugin through the suites of all its kinds. `granted` was loaded with what its manifest needs, `bare` is the
-/// same component with no grant at all.
-pub async fn run(granted: &Plugin, bare: &Plugin, judge: &dyn Judge, how: Thoroughness) -> Report {
-    let mut session = Session::new(granted, bare, judge, how);
+/// same component with no grant at all; both are over `services`.
+pub async fn run(granted: &Plugin, bare: &Plugin, services: &Imagined, judge: &dyn Judge, how: Thoroughness) -> Report {
+    let mut session = Session::new(granted, bare, services, judge, how);
     let kinds = granted.info().kinds.clone();
     for kind in kinds {
         match kind {

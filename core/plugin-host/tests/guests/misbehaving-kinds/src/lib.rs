@@ -1,5 +1,6 @@
 //! Storage, registry authentication and lifecycle policy in one component, each of which does everything that its kind
-//! should not do. `behave` in the plugin's section of the site's file says what the next call does.
+//! should not do. `behave` in the plugin's section of the site's file says what the next call does, and `otherwise` what
+//! one does that knows no such behaviour.
 
 mod auth;
 #[path = "../../misbehaving/src/behaviours.rs"]
@@ -16,7 +17,10 @@ fn behave<T>(own: impl Fn(&str) -> Result<T>) -> Result<T> {
     match behaviours::common(&name) {
         // What the host let happen is followed by an ordinary answer.
         Some(done) => done.and_then(|()| own(WELL)),
-        None => own(&name),
+        None => match own(&name) {
+            Err(Error::Unsupported(unknown)) if unknown == name => own(&setting_or("otherwise", &name)?),
+            done => done,
+        },
     }
 }
 

@@ -4,6 +4,7 @@ use crate::{behave, only_well, unknown};
 use davit_plugin_sdk::lifecycle::{
     Adjustment, Admit, AfterExit, BeforeStart, Event, Mutate, Observe, Operation, Result,
 };
+use std::hint::black_box;
 
 struct Policy;
 
@@ -39,7 +40,7 @@ fn insist(adjustment: &Adjustment) {
 }
 
 impl Mutate for Policy {
-    fn mutate(_: &Operation, adjustment: &Adjustment) -> Result<()> {
+    fn mutate(operation: &Operation, adjustment: &Adjustment) -> Result<()> {
         let well = || {
             adjustment.set(TEAM, "\"web\"")?;
             adjustment.secret_file(SECRET, "/run/key", READ_ONLY, None)
@@ -49,6 +50,11 @@ impl Mutate for Policy {
             "behave" => well(),
             "undeterred-adjustment" => {
                 insist(adjustment);
+                well()
+            }
+            "many-copies" => {
+                let request = operation.field("").unwrap_or_default();
+                black_box((0..40).map(|_| request.clone()).collect::<Vec<_>>().len());
                 well()
             }
             "adjust-privileges" => adjustment.set("/privileged", "true"),

@@ -1,7 +1,10 @@
 //! A storage driver whose plans leave its area wherever a plan has a name.
 
 use crate::{behave, only_well, unknown};
-use davit_plugin_sdk::storage::{Facts, Layer, Reconcile, Released, Result, Root, Steps, StorageDriver, Unpack, Usage};
+use davit_plugin_sdk::{
+    host::clock,
+    storage::{Facts, Layer, Reconcile, Released, Result, Root, Steps, StorageDriver, Unpack, Usage},
+};
 
 struct Storage;
 
@@ -65,16 +68,26 @@ fn lower(name: &str) -> [String; 1] {
     [name.to_owned()]
 }
 
+/// Where a layer is written, and where it is kept.
+fn part(layer: &Layer) -> String {
+    format!("part-{}", layer.chain_id())
+}
+
+fn kept(layer: &Layer) -> String {
+    format!("layer-{}", layer.chain_id())
+}
+
 impl StorageDriver for Storage {
     fn probe(_: &Facts) -> Result<()> {
         behave(only_well(()))
     }
 
-    fn prepare_layer(_: &Layer, steps: &Steps, unpack: &Unpack) -> Result<()> {
-        let well = || {
-            steps.make_dir("part")?;
-            unpack.into("part")
+    fn prepare_layer(layer: &Layer, steps: &Steps, unpack: &Unpack) -> Result<()> {
+        let into = |at: &str| {
+            steps.make_dir(at)?;
+            unpack.into(at)
         };
+        let well = || into(&part(layer));
         behave(|name| match name {
             "behave" => well(),
             "undeterred-layer" => {
@@ -84,6 +97,7 @@ impl StorageDriver for Storage {
                 }
                 well()
             }
+            "another-plan-each-time" => into(&format!("part-{}", clock::monotonic_ns())),
             "dir-above" => steps.make_dir("../t-other"),
             "copy-of-the-host" => steps.clone_tree("/etc", "part"),
             "copy-to-the-host" => steps.clone_tree("part", "/etc"),
@@ -102,9 +116,10 @@ impl StorageDriver for Storage {
         })
     }
 
-    fn commit_layer(_: &Layer, steps: &Steps) -> Result<String> {
+    fn commit_layer(layer: &Layer, steps: &Steps) -> Result<String> {
         behave(|name| match name {
-            "behave" => steps.rename("part", "done").map(|()| "done".to_owned()),
+            "behave" => steps.rename(&part(layer), &kept(layer)).map(|()| kept(layer)),
+            "place-of-another-layer" => steps.rename(&part(layer), "done").map(|()| "done".to_owned()),
             "place-above" => Ok("../t-other".to_owned()),
             "place-of-the-host" => Ok("/etc".to_owned()),
             "place-with-a-comma" => Ok("done,upperdir=b".to_owned()),
@@ -113,10 +128,14 @@ impl StorageDriver for Storage {
         })
     }
 
-    fn prepare_root(_: &str, _: Option<&Layer>, steps: &Steps, root: &Root) -> Result<()> {
+    fn prepare_root(id: &str, top: Option<&Layer>, steps: &Steps, root: &Root) -> Result<()> {
         let well = || {
-            steps.make_dir("root")?;
-            root.tree("root", true)
+            let own = format!("root-{id}");
+            match top.and_then(Layer::place) {
+                Some(place) => steps.clone_tree(&place, &own)?,
+                None => steps.make_dir(&own)?,
+            }
+            root.tree(&own, true)
         };
         let deep = || (0..257).map(|n| format!("l{n}")).collect::<Vec<_>>();
         behave(|name| match name {
@@ -143,17 +162,17 @@ impl StorageDriver for Storage {
         })
     }
 
-    fn promote(_: &str, _: &Layer, _: &Steps) -> Result<String> {
+    fn promote(id: &str, layer: &Layer, steps: &Steps) -> Result<String> {
         behave(|name| match name {
-            "behave" => Ok("done".to_owned()),
+            "behave" => steps.rename(&format!("root-{id}"), &kept(layer)).map(|()| kept(layer)),
             "promote-to-another-area" => Ok("../other/t-1".to_owned()),
             other => unknown(other),
         })
     }
 
-    fn remove_layer(_: &Layer, steps: &Steps) -> Result<()> {
+    fn remove_layer(layer: &Layer, steps: &Steps) -> Result<()> {
         behave(|name| match name {
-            "behave" => steps.discard("done"),
+            "behave" => steps.discard(&kept(layer)),
             "discard-the-host" => steps.discard("/"),
             "discard-the-area" => steps.discard("."),
             other => unknown(other),

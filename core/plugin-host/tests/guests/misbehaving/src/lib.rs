@@ -1,9 +1,10 @@
-//! A network driver that does, by the network's name, everything that a plugin should not do.
+//! A network driver that does, by the network's name, everything that a plugin should not do. `behave` in the plugin's
+//! section of the site's file comes before the name.
 
 mod behaviours;
 
 use davit_plugin_sdk::{
-    host::config,
+    host::{config, setting_or},
     network::{EndpointPlan, EndpointRequest, Error, NetworkDriver, NetworkPlan, NetworkRequest, NetworkView, Result},
 };
 
@@ -11,7 +12,7 @@ struct Misbehaving;
 
 impl NetworkDriver for Misbehaving {
     fn plan_network(request: &NetworkRequest, plan: &NetworkPlan) -> Result<()> {
-        let name = request.name();
+        let name = setting_or("behave", &request.name())?;
         if let Some(done) = behaviours::common(&name) {
             return done;
         }
