@@ -1,7 +1,6 @@
 //! Lists: as a table, as identifiers alone, as JSON lines, or by a template.
 
-use crate::{error::Result, printer::Printer, template::Template};
-use davit_model::plain;
+use crate::{error::Result, plain, printer::Printer, template::Template};
 use serde_json::{Map, Value};
 
 /// Narrowest column, and the space between two, as Docker's tables have them.

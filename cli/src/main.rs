@@ -18,6 +18,7 @@ mod error;
 mod joined;
 mod line;
 mod listing;
+mod plain;
 mod printer;
 mod quantity;
 mod question;

@@ -1,7 +1,9 @@
 //! The one owner of output. Results go to standard output; everything about them goes to standard error.
 
-use crate::error::{Error, Result};
-use davit_model::plain;
+use crate::{
+    error::{Error, Result},
+    plain,
+};
 use std::io::{self, IsTerminal, Write};
 
 #[derive(Clone, Copy, Debug)]

@@ -1,5 +1,5 @@
 //! Texts of others that people read, and decide by: what could draw over the words around them, or turn their order, is
-//! no text. A plugin says why it asks for something; a daemon may be an older one, or somebody else's.
+//! no text. A plugin says why it asks for something.
 
 /// The longest sentence that stands beside our own words, in characters.
 const LONGEST: usize = 300;
@@ -30,15 +30,6 @@ pub fn check(text: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// A text for one place of one line, as much of it as may be shown.
-pub fn line(text: &str) -> String {
-    let mut kept: String = text.chars().take(LONGEST).map(|c| if is_hidden(c) { ' ' } else { c }).collect();
-    if text.chars().nth(LONGEST).is_some() {
-        kept.push('…');
-    }
-    kept.trim().to_owned()
-}
-
 /// Whole lines, as long as they are, with a space for each hidden character; line breaks and tabs stay.
 pub fn lines(text: &str) -> String {
     text.chars().map(|c| if is_hidden(c) && !matches!(c, '\n' | '\t') { ' ' } else { c }).collect()
@@ -54,7 +45,6 @@ mod tests {
         {
             assert!(check(hidden).is_err(), "{hidden:?}");
             assert!(lines(hidden).chars().all(|c| c == '\n' || !is_hidden(c)), "{hidden:?}");
-            assert!(!line(hidden).chars().any(is_hidden), "{hidden:?}");
         }
         for seen in ["", "token of the site, kept for 5 minutes", "żółw", "日本語", "שלום"] {
             assert!(check(seen).is_ok(), "{seen:?}");
@@ -65,6 +55,5 @@ mod tests {
     fn a_sentence_has_an_end() {
         assert!(check(&"é".repeat(LONGEST)).is_ok());
         assert!(check(&"é".repeat(LONGEST + 1)).unwrap_err().contains("301 characters"));
-        assert_eq!(line(&"é".repeat(10_000)).chars().count(), LONGEST + 1);
     }
 }

@@ -40,7 +40,8 @@ impl Rights {
     fn denied(&self, what: &str, key: &str) -> PolicyError {
         let site = &self.site_name;
         PolicyError::Denied(format!(
-            "{what} (grant {key:?} missing: the manifest must ask for it, and [plugins.{site}.grant] must give it)"
+            "{what} (grant {key:?} missing: the manifest must ask for it, and davit plugin grant {site} must give it, or \
+             [plugins.{site}.grant] where the site's file names the source)"
         ))
     }
 

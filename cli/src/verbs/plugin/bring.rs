@@ -6,11 +6,10 @@ use crate::{
     context::Context,
     credentials,
     error::{Error, Exit, Result},
-    quantity, reference,
+    plain, quantity, reference,
     transfer::{Loudness, Transfer},
 };
 use davit_api_types::{auth, v1::LARGEST_COMPONENT};
-use davit_model::plain;
 use serde_json::Value;
 use std::{
     fs::File,

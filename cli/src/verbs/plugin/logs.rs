@@ -6,8 +6,8 @@ use crate::{
     connect::Call,
     context::Context,
     error::{Error, Exit, Result},
+    plain,
 };
-use davit_model::plain;
 use serde_json::Value;
 
 /// Fetch what a plugin logged since the daemon started

@@ -4,10 +4,9 @@ use crate::{
     answer::{items, text, texts},
     context::Context,
     error::{Error, Result},
-    question,
+    plain, question,
 };
 use davit_api_types::v1::Rights;
-use davit_model::plain;
 use serde_json::Value;
 use std::{collections::BTreeSet, io::IsTerminal as _, path::PathBuf};
 

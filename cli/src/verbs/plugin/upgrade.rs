@@ -9,9 +9,9 @@ use crate::{
     connect::Call,
     context::Context,
     error::{Exit, Result},
+    plain,
 };
 use davit_api_types::v1::Upgrade;
-use davit_model::plain;
 use serde_json::Value;
 
 /// Upgrade a plugin: what asks for no more goes through, what asks for more is held until it is granted

@@ -445,7 +445,8 @@ extern bool secrets_method_credential_user(secrets_borrow_credential_t self, plu
 // `password`; `identity-token` (an OAuth2 refresh token that the token server knows); `registry-token` (a ready
 // bearer token). An open set.
 extern void secrets_method_credential_kind(secrets_borrow_credential_t self, plugin_string_t *ret);
-// A secret that the site's file names under `[secrets]`. Needs the grant `secrets` with this name.
+// A secret that the site's file names under `[secrets]`. Needs the grant `secrets` with this name, and
+// with the origin where it is for one alone: `vault-token https://vault.example`.
 // Errors: `denied`, `not-found`, `unavailable` where its file cannot be read.
 extern bool secrets_named(plugin_string_t *name, secrets_own_secret_t *ret, secrets_error_t *err);
 // The credential for `server` (`host[:port]`) in the credential file that the site granted; none where the file has
@@ -475,8 +476,8 @@ extern bool http_method_request_form_credential(http_borrow_request_t self, plug
 // Sets the body. `invalid` after a form field, or past 1 MiB.
 extern bool http_method_request_body(http_borrow_request_t self, plugin_list_u8_t *bytes, http_error_t *err);
 // Sends the request and waits for the whole answer. Any status is an answer, not an error.
-// Errors: `denied` (origin not granted, secret not for this origin, link-local address), `invalid` (URL, method,
-// sent before), `unavailable` (no connection, TLS failure, time out), `internal` (answer past the cap).
+// Errors: `denied` (origin or method not granted, secret not for this origin, link-local address), `invalid` (URL,
+// method, sent before), `unavailable` (no connection, TLS failure, time out), `internal` (answer past the cap).
 extern bool http_method_request_send(http_borrow_request_t self, http_own_response_t *ret, http_error_t *err);
 // The status code.
 extern uint16_t http_method_response_status(http_borrow_response_t self);
