@@ -172,6 +172,32 @@ fn limits_and_kernel_settings_are_those_asked_for() {
 }
 
 #[test]
+fn nothing_covers_proc_but_a_procfs_and_nothing_inside_it_but_files_of_numbers() {
+    let with = |destination: &str, source: &str| {
+        let mut bundle = Bundle::new("cat /proc/uptime; ls -d /proc/1");
+        let mounts = bundle.config["mounts"].as_array_mut().unwrap();
+        mounts.push(json!({"destination": destination, "type": "bind", "source": source, "options": ["rbind"]}));
+        bundle.command().output().unwrap()
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let (folder, file) = (folder.path().to_str().unwrap().to_owned(), folder.path().join("numbers"));
+    std::fs::write(&file, "1.00 2.00\n").unwrap();
+    let file = file.to_str().unwrap();
+    for destination in ["/proc", "/proc/", "/proc/sys", "/proc/self/attr", "/proc/1/ns", "/proc/./sys/kernel"] {
+        let output = with(destination, &folder);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            !output.status.success() && said.contains("only a procfs is mounted on /proc"),
+            "{destination}: {said}"
+        );
+    }
+    assert!(!with("/proc/sysrq-trigger", file).status.success());
+    assert!(!with("/proc/sys/kernel/core_pattern", file).status.success());
+    assert_eq!(String::from_utf8_lossy(&with("/proc/uptime", file).stdout), "1.00 2.00\n/proc/1\n");
+    assert!(with("/proc", "/proc").status.success(), "a procfs, of whichever pid namespace");
+}
+
+#[test]
 fn a_kernel_setting_of_the_hosts_is_not_a_containers_to_change() {
     let without = |kind: &str| {
         let mut bundle = Bundle::new("true");

@@ -135,7 +135,28 @@ pub(super) fn fresh(fs_type: &str, options: &[(String, Option<String>)], attribu
 }
 
 pub(super) fn attach(root: BorrowedFd<'_>, mount: &OwnedFd, destination: &Path, kind: TargetKind) -> io::Result<()> {
-    move_to(mount, resolve::target(root, destination, kind)?.as_fd())
+    let target = resolve::target(root, destination, kind)?;
+    let allowed = if destination == Path::new("/proc") {
+        is_procfs(mount.as_fd())?
+    } else {
+        !is_procfs(target.as_fd())? || of_numbers(destination)
+    };
+    if !allowed {
+        // What the container's programs, and we, believe of /proc is the kernel's word.
+        let why = "only a procfs is mounted on /proc, and nothing inside it";
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
+    }
+    move_to(mount, target.as_fd())
+}
+
+fn is_procfs(fd: BorrowedFd<'_>) -> io::Result<bool> {
+    Ok(rustix::fs::fstatfs(fd)?.f_type == libc::PROC_SUPER_MAGIC)
+}
+
+/// The files of numbers that lxcfs shows a container its own of.
+fn of_numbers(destination: &Path) -> bool {
+    let numbers = ["cpuinfo", "diskstats", "loadavg", "meminfo", "slabinfo", "stat", "swaps", "uptime"];
+    destination.strip_prefix("/proc").is_ok_and(|inside| numbers.iter().any(|name| inside == Path::new(name)))
 }
 
 /// Attaches a detached mount to what `target` refers to.
