@@ -9,7 +9,13 @@ use davit_fixtures::{
     leftovers,
     process::{run, until},
 };
-use std::{collections::BTreeSet, fs, path::PathBuf, process::Command, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::PathBuf,
+    process::Command,
+    time::Duration,
+};
 
 /// Commands that a daemon is to be killed in. At their end nothing is left of what they made.
 pub(crate) struct Scenario {
@@ -92,6 +98,19 @@ pub(crate) struct Trial {
     recovery: usize,
     /// How many rounds had a daemon killed.
     killed: usize,
+    /// The recovery's own points that were passed, each with the point of a kill that led there.
+    recovering: BTreeMap<String, String>,
+}
+
+/// What the names of points begin with that only a recovery has.
+const OF_RECOVERY: &str = "recover.";
+
+/// Where the daemon after a kill is killed in its recovery.
+enum InRecovery {
+    /// Its points go round with this number.
+    Nth(usize),
+    /// At a point of that name.
+    At(String),
 }
 
 impl Trial {
@@ -102,8 +121,18 @@ impl Trial {
         world.davit(&["pull", "-q", "IMAGE"])?.success()?;
         let (calm, killed_at, codes) = (Snapshot::default(), BTreeSet::new(), Vec::new());
         let houses = [house(&world, 1)?, house(&world, 2)?];
-        let mut trial =
-            Self { world, scenario, other, houses, calm, codes, killed_at, recovery: usize::MAX, killed: 0 };
+        let mut trial = Self {
+            world,
+            scenario,
+            other,
+            houses,
+            calm,
+            codes,
+            killed_at,
+            recovery: usize::MAX,
+            killed: 0,
+            recovering: BTreeMap::new(),
+        };
         if scenario.anew {
             trial.world.daemon.stop()?;
             copy(&trial.world.daemon.data_root(), &trial.template())?;
@@ -130,7 +159,7 @@ impl Trial {
         for (at, (command, point)) in points.iter().enumerate() {
             let before = at.checked_sub(1).and_then(|b| points.get(b)).map(|(_, name)| name);
             if between.insert((command, before, point)) || every {
-                let told = self.round(&(at + 1).to_string(), at + 1);
+                let told = self.round(&(at + 1).to_string(), &InRecovery::Nth(at + 1));
                 told.with_context(|| format!("{name}: killed at point {}\n{}", at + 1, self.world.daemon.log()))?;
                 kills += 1;
             }
@@ -141,8 +170,15 @@ impl Trial {
         let names: BTreeSet<String> = points.into_iter().map(|(_, name)| name).collect();
         for (nth, point) in names.iter().enumerate() {
             if !self.killed_at.contains(point) {
-                let told = self.round(point, nth);
+                let told = self.round(point, &InRecovery::Nth(nth));
                 told.with_context(|| format!("{name}: killed at {point}\n{}", self.world.daemon.log()))?;
+            }
+        }
+        // Which point of a recovery comes up is chance, so those of its own that did not are named as well.
+        for (recovering, point) in self.recovering.clone() {
+            if !self.killed_at.contains(&recovering) {
+                let told = self.round(&point, &InRecovery::At(recovering.clone()));
+                told.with_context(|| format!("{name}: {point}, {recovering}\n{}", self.world.daemon.log()))?;
             }
         }
         self.world.daemon.finish()?;
@@ -168,9 +204,8 @@ impl Trial {
         Ok(points)
     }
 
-    /// One kill at `point` (its number, or its name), another in the recovery (which of its points goes round with `nth`),
-    /// and all that must hold then.
-    fn round(&mut self, point: &str, nth: usize) -> Result<()> {
+    /// One kill at `point` (its number, or its name), another in the recovery, and all that must hold then.
+    fn round(&mut self, point: &str, then: &InRecovery) -> Result<()> {
         self.prepare()?;
         self.arm(point)?;
         for command in self.scenario.commands {
@@ -190,21 +225,29 @@ impl Trial {
         self.killed += 1;
         let mut told = format!("killed at {:?}", self.passed().last());
         self.killed_at.extend(self.passed().pop());
-        if self.recover(nth)? {
+        if self.recover(point, then)? {
             told += &format!(", then in the recovery at {:?}", self.passed().last());
         }
         self.checks().with_context(|| told)
     }
 
     /// The next daemon, which is killed in its recovery (then there is a third) or lives through it.
-    fn recover(&mut self, nth: usize) -> Result<bool> {
-        let at = nth % self.recovery + 1;
-        self.arm(&at.to_string())?;
+    fn recover(&mut self, point: &str, then: &InRecovery) -> Result<bool> {
+        // One that is named may not come up this time: then nobody is killed.
+        let (armed, at) = match then {
+            InRecovery::Nth(nth) => ((nth % self.recovery + 1).to_string(), nth % self.recovery + 1),
+            InRecovery::At(name) => (name.clone(), usize::MAX),
+        };
+        self.arm(&armed)?;
         let launched = self.world.daemon.launch();
         self.disarm()?;
         // A point that was reached a moment before is written down by then.
         std::thread::sleep(Duration::from_millis(10));
         let passed = self.passed();
+        for own in passed.iter().filter(|name| name.starts_with(OF_RECOVERY)) {
+            self.recovering.entry(own.clone()).or_insert_with(|| point.to_owned());
+        }
+        let at = if passed.last() == Some(&armed) { passed.len() } else { at };
         match launched {
             // It served, and passed its point in what it does beside that.
             Ok(()) if passed.len() >= at => {
