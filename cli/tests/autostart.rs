@@ -10,12 +10,13 @@
 )]
 
 mod fake;
+mod script;
 
 use fake::{davit, err, out};
 use std::{
     fs,
     io::{Read, Write},
-    os::unix::{fs::PermissionsExt, net::UnixListener},
+    os::unix::net::UnixListener,
     path::Path,
     process::Command,
     time::{Duration, Instant},
@@ -24,9 +25,7 @@ use tempfile::TempDir;
 
 /// A script in place of davitd.
 fn script(dir: &TempDir, text: &str) {
-    let path = dir.path().join("davitd");
-    fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    script::write(&dir.path().join("davitd"), text);
 }
 
 fn client(dir: &TempDir, words: &[&str]) -> Command {

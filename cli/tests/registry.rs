@@ -9,6 +9,7 @@
 )]
 
 mod fake;
+mod script;
 
 use davit_api_types::auth::RegistryAuth;
 use fake::{Answer, Fake, Request, err, ok, out, refused};
@@ -113,9 +114,7 @@ fn a_credential_is_never_sent_for_another_registry() {
 fn a_credential_helper_of_docker_is_asked() {
     let daemon = daemon();
     let helper = daemon.dir.path().join("docker-credential-test");
-    std::fs::write(&helper, "#!/bin/sh\nread server\necho '{\"Username\":\"carol\",\"Secret\":\"'$server'\"}'\n")
-        .unwrap();
-    std::fs::set_permissions(&helper, std::fs::Permissions::from_mode(0o755)).unwrap();
+    script::write(&helper, "read server\necho '{\"Username\":\"carol\",\"Secret\":\"'$server'\"}'");
     std::fs::create_dir(daemon.dir.path().join(".docker")).unwrap();
     std::fs::write(daemon.dir.path().join(".docker/config.json"), r#"{"credsStore":"test"}"#).unwrap();
     let path = format!("{}:/usr/bin:/bin", daemon.dir.path().display());

@@ -9,6 +9,7 @@
 )]
 
 mod fake;
+mod script;
 
 use fake::{Fake, davit, err, ok, out};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
@@ -17,7 +18,7 @@ use std::{
     fs,
     io::{Read, Write},
     net::TcpListener,
-    os::unix::{fs::PermissionsExt, net::UnixStream},
+    os::unix::net::UnixStream,
     path::Path,
     sync::Arc,
 };
@@ -35,12 +36,9 @@ fn through_ssh_the_far_end_is_davit_itself() {
     let daemon = daemon();
     let ssh = daemon.dir.path().join("ssh");
     let note = daemon.dir.path().join("note");
-    let script = format!(
-        "#!/bin/sh\necho \"$@\" > {}\nwhile [ \"$1\" != -- ]; do shift; done\nshift 2\nexec \"$@\"\n",
-        note.display()
-    );
-    fs::write(&ssh, script).unwrap();
-    fs::set_permissions(&ssh, fs::Permissions::from_mode(0o755)).unwrap();
+    let text =
+        format!("echo \"$@\" > {}\nwhile [ \"$1\" != -- ]; do shift; done\nshift 2\nexec \"$@\"\n", note.display());
+    script::write(&ssh, &text);
     let own = Path::new(env!("CARGO_BIN_EXE_davit")).parent().unwrap();
     let output = davit(daemon.dir.path())
         .env("PATH", format!("{}:{}:/usr/bin:/bin", daemon.dir.path().display(), own.display()))
