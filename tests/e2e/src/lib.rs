@@ -1,5 +1,7 @@
 //! End-to-end tests: the built programs, a real registry, real images, real clients. What every test begins with.
 
+pub mod plugin;
+
 use anyhow::{Context as _, Result, bail};
 use davit_fixtures::{
     daemon::Daemon,

@@ -1,15 +1,19 @@
 //! What a plugin remembers goes with its version; and its life goes on whatever becomes of the process that it runs in.
 
 use anyhow::{Context as _, Result, ensure};
-use davit_e2e::{Done, World, plugin_host};
-use davit_fixtures::{daemon::programs, process::until};
+use davit_e2e::{
+    Done, World,
+    plugin::{embed, show},
+    plugin_host,
+};
+use davit_fixtures::process::until;
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
 use std::{
     fs,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed},
     time::Duration,
 };
@@ -45,14 +49,9 @@ impl Site {
 
     /// A version of the plugin.
     fn version(&self, version: &str) -> Result<PathBuf> {
-        let manifest = self.dir.path().join("plugin.toml");
         let needs = "state = true\nadjust = [\"/labels/davit.quota\"]";
-        fs::write(&manifest, format!("[plugin]\nname = \"ledger\"\nversion = \"{version}\"\n[needs]\n{needs}\n"))?;
-        let plugin = self.dir.path().join(format!("ledger-{version}.wasm"));
-        let component = programs().join("plugins/quota.wasm");
-        let words = ["plugin", "embed", show(&component), "-m", show(&manifest), "-o", show(&plugin)];
-        self.davit(&words)?.success()?;
-        Ok(plugin)
+        let manifest = format!("[plugin]\nname = \"ledger\"\nversion = \"{version}\"\n[needs]\n{needs}\n");
+        embed(&self.world.daemon, self.dir.path(), "quota", &manifest, &format!("ledger-{version}.wasm"))
     }
 
     fn davit(&self, words: &[&str]) -> Result<Done> {
@@ -74,10 +73,6 @@ impl Site {
         let rows = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
-}
-
-fn show(path: &Path) -> &str {
-    path.to_str().unwrap_or_default()
 }
 
 #[test]

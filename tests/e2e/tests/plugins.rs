@@ -2,7 +2,11 @@
 //! container is made through it.
 
 use anyhow::{Context as _, Result, ensure};
-use davit_e2e::{Done, World, run};
+use davit_e2e::{
+    Done, World,
+    plugin::{embed, refused, show, validate},
+    run,
+};
 use davit_fixtures::daemon::programs;
 use std::{
     fs,
@@ -51,17 +55,11 @@ impl Site {
 
     /// Another shipped plugin in the same role.
     fn house_of(&self, shipped: &str, version: &str, needs: &str, limits: &str) -> Result<PathBuf> {
-        let manifest = self.dir.path().join("plugin.toml");
         let why = if needs.contains("adjust") { "adjust = \"labels say whose it is\"" } else { "" };
-        let text = format!(
+        let manifest = format!(
             "[plugin]\nname = \"house\"\nversion = \"{version}\"\n[needs]\n{needs}\n[why]\n{why}\n[limits]\n{limits}\n"
         );
-        fs::write(&manifest, text)?;
-        let component = programs().join(format!("plugins/{shipped}.wasm"));
-        let plugin = self.dir.path().join(format!("house-{version}.wasm"));
-        let words = ["plugin", "embed", show(&component), "-m", show(&manifest), "-o", show(&plugin)];
-        self.davit(&words)?.success()?;
-        Ok(plugin)
+        embed(&self.world.daemon, self.dir.path(), shipped, &manifest, &format!("house-{version}.wasm"))
     }
 
     fn davit(&self, words: &[&str]) -> Result<Done> {
@@ -87,17 +85,6 @@ impl Site {
     fn of_house(&self, template: &str) -> Result<String> {
         Ok(self.davit(&["plugin", "inspect", "-f", template, "house"])?.success()?.out().to_owned())
     }
-}
-
-fn show(path: &Path) -> &str {
-    path.to_str().unwrap_or_default()
-}
-
-/// That a command failed, and said this.
-fn refused(done: &Done, says: &[&str]) -> Result<()> {
-    let said = says.iter().all(|s| done.stderr.contains(s));
-    ensure!(done.code != 0 && said && !done.stderr.contains("panicked"), "want {says:?}, got {done:?}");
-    Ok(())
 }
 
 /// A component with this manifest in it, however bad: `davit plugin embed` would not write it.
@@ -222,16 +209,10 @@ fn a_sites_file_is_looked_at_with_what_is_installed() -> Result<()> {
     let house = site.house("1.0", "adjust = [\"/labels/*\"]", "")?;
     site.davit(&["plugin", "install", "-y", show(&house)])?.success()?;
     site.says(WITH_HOUSE)?.success()?;
-    let daemon = &site.world.daemon;
-    let mut look = Command::new(programs().join("davitd"));
-    look.arg("--validate").arg("--config-file").arg(daemon.site_file().context("the site has a file")?);
-    look.arg("--data-root").arg(daemon.data_root()).arg("--exec-root").arg(daemon.exec_root());
-    let mut again = Command::new(look.get_program());
-    again.args(look.get_args());
     // The store is that of the daemon that runs; whoever wants to know asks it.
-    refused(&run(look, None)?, &["a daemon runs on", "davit reload", "plugin house"])?;
+    refused(&validate(&site.world.daemon)?, &["a daemon runs on", "davit reload", "plugin house"])?;
     site.world.daemon.stop()?;
-    let seen = run(again, None)?.success()?;
+    let seen = validate(&site.world.daemon)?.success()?;
     ensure!(seen.stderr.contains("configuration OK"), "{seen:?}");
     site.world.daemon.finish()
 }

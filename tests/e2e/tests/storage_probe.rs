@@ -2,15 +2,14 @@
 //! an upgrade. One that leaves the site leaves nothing behind.
 
 use anyhow::{Context as _, Result, ensure};
-use davit_e2e::{Done, World, run};
-use davit_fixtures::{
-    daemon::{Daemon, programs},
-    process::until,
+use davit_e2e::{
+    Done, World,
+    plugin::{embed, refused, show, validate},
 };
+use davit_fixtures::{daemon::Daemon, process::until};
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::Command,
     time::Duration,
 };
 
@@ -25,18 +24,10 @@ fn says(daemon: &Daemon, driver: &str) -> Result<()> {
     Ok(fs::write(daemon.site_file().context("the site has a file")?, site(driver))?)
 }
 
-fn refused(done: &Done, says: &[&str]) -> Result<()> {
-    ensure!(done.code != 0 && says.iter().all(|s| done.stderr.contains(s)), "want {says:?}, got {done:?}");
-    Ok(())
-}
-
 /// The daemon's own look at such a file.
 fn look(daemon: &Daemon, driver: &str) -> Result<Done> {
     says(daemon, driver)?;
-    let mut look = Command::new(programs().join("davitd"));
-    look.arg("--validate").arg("--config-file").arg(daemon.site_file().context("the site has a file")?);
-    look.arg("--data-root").arg(daemon.data_root()).arg("--exec-root").arg(daemon.exec_root());
-    run(look, None)
+    validate(daemon)
 }
 
 /// What `btrfs` says of a data root on anything else.
@@ -62,17 +53,8 @@ fn a_driver_that_cannot_work_here_is_refused_at_reload_at_a_look_at_the_file_and
 
 /// A shipped driver as a version of the site's own `mystore`.
 fn mystore(world: &World, dir: &Path, shipped: &str, version: &str) -> Result<PathBuf> {
-    let manifest = dir.join("plugin.toml");
-    fs::write(&manifest, format!("[plugin]\nname = \"mystore\"\nversion = \"{version}\"\n"))?;
-    let component = programs().join(format!("plugins/{shipped}.wasm"));
-    let plugin = dir.join(format!("mystore-{version}.wasm"));
-    let words = ["plugin", "embed", show(&component), "-m", show(&manifest), "-o", show(&plugin)];
-    world.davit(&words)?.success()?;
-    Ok(plugin)
-}
-
-fn show(path: &Path) -> &str {
-    path.to_str().unwrap_or_default()
+    let manifest = format!("[plugin]\nname = \"mystore\"\nversion = \"{version}\"\n");
+    embed(&world.daemon, dir, shipped, &manifest, &format!("mystore-{version}.wasm"))
 }
 
 #[test]

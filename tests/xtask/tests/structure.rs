@@ -34,21 +34,6 @@ fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
 }
 
 #[test]
-fn what_only_tests_need_is_in_no_build_for_use() {
-    for package in packages() {
-        for dependency in package["dependencies"].as_array().unwrap().iter().filter(|d| d["kind"].is_null()) {
-            let features: Vec<&str> =
-                dependency["features"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
-            for tests_own in ["planted-hole", "fault-points"] {
-                assert!(!features.contains(&tests_own), "{}: {}", package["name"], dependency["name"]);
-            }
-        }
-        let defaults = package["features"]["default"].as_array().cloned().unwrap_or_default();
-        assert!(defaults.is_empty() || !defaults.iter().any(|f| f == "planted-hole" || f == "fault-points"));
-    }
-}
-
-#[test]
 fn crates_know_only_whom_the_design_lets_them() {
     let shared = ["davit-model", "davit-sys"];
     let allowed: [(&str, &[&str]); 12] = [
@@ -85,8 +70,9 @@ fn crates_know_only_whom_the_design_lets_them() {
 }
 
 #[test]
-fn fault_points_are_in_no_build_but_that_of_the_tests() {
-    let named = |list: &Value| list.as_array().unwrap().iter().any(|f| f.as_str().unwrap().ends_with("fault-points"));
+fn what_only_tests_need_is_in_no_build_but_theirs() {
+    let tests_own = |f: &Value| ["fault-points", "planted-hole"].iter().any(|own| f.as_str().unwrap().ends_with(own));
+    let named = |list: &Value| list.as_array().unwrap().iter().any(tests_own);
     for package in packages() {
         for dependency in package["dependencies"].as_array().unwrap().iter().filter(|d| d["kind"] != "dev") {
             assert!(!named(&dependency["features"]), "{} links {}", package["name"], dependency["name"]);
@@ -190,4 +176,15 @@ fn every_module_says_what_it_is_for() {
         let generated = path.components().any(|c| c.as_os_str() == "bindings");
         assert!(text.starts_with("//!") || generated, "{} has no header", path.display());
     }
+}
+
+#[test]
+fn the_client_hides_the_characters_that_the_core_refuses() {
+    // Two, since the client knows wire types alone, and cleans what any daemon says.
+    let hidden = |file: &str| {
+        let text = fs::read_to_string(root().join(file)).unwrap();
+        let (_, body) = text.split_once("fn is_hidden(c: char) -> bool {").unwrap();
+        body.split_once("\n}").unwrap().0.to_owned()
+    };
+    assert_eq!(hidden("cli/src/plain.rs"), hidden("core/model/src/plain.rs"));
 }

@@ -26,10 +26,7 @@ pub(super) async fn suite(session: &mut Session<'_>) {
     session.found("lifecycle: operations of later versions are answered, not trapped on", found);
     let found = largest(session).await;
     session.found("lifecycle: the largest requests stay within its limits", found);
-    let found = bare(session).await;
-    session.found("lifecycle: without its grants it answers, and does not trap", found);
-    let found = in_need(session).await;
-    session.found("lifecycle: where the host's services fail it answers, and does not trap", found);
+    session.without_help("lifecycle", samples).await;
 }
 
 /// The largest request that the engine reads has 4 MiB; most of it in one field, and a thousand labels.
@@ -222,14 +219,4 @@ fn samples(session: &mut Session<'_>) -> Result<Vec<Question>, Why> {
         ]);
     }
     Ok(calls.into_iter().map(Question::Lifecycle).collect())
-}
-
-async fn bare(session: &mut Session<'_>) -> Found {
-    let samples = samples(session)?;
-    session.ask_bare(&samples).await
-}
-
-async fn in_need(session: &mut Session<'_>) -> Found {
-    let samples = samples(session)?;
-    session.ask_in_need(&samples).await
 }

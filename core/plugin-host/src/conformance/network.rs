@@ -23,10 +23,7 @@ pub(super) async fn suite(session: &mut Session<'_>) {
     session.found("network: released answers where it is exported", found);
     let found = largest(session).await;
     session.found("network: the largest requests stay within its limits", found);
-    let found = bare(session).await;
-    session.found("network: without its grants it answers, and does not trap", found);
-    let found = in_need(session).await;
-    session.found("network: where the host's services fail it answers, and does not trap", found);
+    session.without_help("network", |session| Ok(samples(session))).await;
 }
 
 /// Ports and names of the largest endpoint: a plan has at most 256 of each, and a driver has some of its own.
@@ -235,14 +232,4 @@ fn samples(session: &mut Session<'_>) -> Vec<Question> {
     let (request, network) = (network(session), NetworkPlan::default());
     let released = NetworkCall::Released { what: "network".to_owned(), id: request.name.clone() };
     vec![plan_network(request), plan_endpoint(endpoint(session), &network), Question::Network(released)]
-}
-
-async fn bare(session: &mut Session<'_>) -> Found {
-    let samples = samples(session);
-    session.ask_bare(&samples).await
-}
-
-async fn in_need(session: &mut Session<'_>) -> Found {
-    let samples = samples(session);
-    session.ask_in_need(&samples).await
 }

@@ -146,8 +146,22 @@ impl<'a> Session<'a> {
         Ok(said)
     }
 
+    /// The last checks of every kind's suite, over `samples` of its calls.
+    pub(super) async fn without_help(&mut self, kind: &str, samples: impl Fn(&mut Self) -> Result<Vec<Question>, Why>) {
+        let found = match samples(self) {
+            Ok(questions) => self.ask_bare(&questions).await,
+            Err(why) => Err(why),
+        };
+        self.found(&format!("{kind}: without its grants it answers, and does not trap"), found);
+        let found = match samples(self) {
+            Ok(questions) => self.ask_in_need(&questions).await,
+            Err(why) => Err(why),
+        };
+        self.found(&format!("{kind}: where the host's services fail it answers, and does not trap"), found);
+    }
+
     /// Puts questions to the plugin as it is without any grant.
-    pub(super) async fn ask_bare(&mut self, questions: &[Question]) -> Found {
+    async fn ask_bare(&mut self, questions: &[Question]) -> Found {
         for question in questions {
             self.ask_once(self.bare, question, &ImaginedLeases::before(question), &NoManifests).await?.ok();
         }
@@ -155,7 +169,7 @@ impl<'a> Session<'a> {
     }
 
     /// Puts questions while nothing that the host does for the plugin succeeds; at last not even its section can be read.
-    pub(super) async fn ask_in_need(&mut self, questions: &[Question]) -> Found {
+    async fn ask_in_need(&mut self, questions: &[Question]) -> Found {
         let mut found = Ok(());
         for world in [World::Failing, World::Dead] {
             self.services.turn(world);

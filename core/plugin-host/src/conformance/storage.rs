@@ -32,10 +32,7 @@ pub(super) async fn suite(session: &mut Session<'_>) {
     session.found("storage: usage, reconcile and released answer where they are exported", found);
     let found = largest(session).await;
     session.found("storage: the largest requests stay within its limits", found);
-    let found = bare(session).await;
-    session.found("storage: without its grants it answers, and does not trap", found);
-    let found = in_need(session).await;
-    session.found("storage: where the host's services fail it answers, and does not trap", found);
+    session.without_help("storage", samples).await;
 }
 
 fn ask(call: StorageCall) -> Question {
@@ -243,14 +240,4 @@ fn samples(session: &mut Session<'_>) -> Result<Vec<Question>, Why> {
         StorageCall::Released { what: "root".to_owned(), id: container.to_string() },
     ];
     Ok(calls.into_iter().map(Question::Storage).collect())
-}
-
-async fn bare(session: &mut Session<'_>) -> Found {
-    let samples = samples(session)?;
-    session.ask_bare(&samples).await
-}
-
-async fn in_need(session: &mut Session<'_>) -> Found {
-    let samples = samples(session)?;
-    session.ask_in_need(&samples).await
 }

@@ -2,9 +2,8 @@
 
 use crate::snapshot::Snapshot;
 use anyhow::{Context as _, Result, bail, ensure};
-use davit_e2e::{Done, World};
+use davit_e2e::{Done, World, plugin::embed};
 use davit_fixtures::{
-    daemon::programs,
     image::{self, Config},
     leftovers,
     process::{run, until},
@@ -349,12 +348,9 @@ impl Trial {
 
 /// A shipped plugin as that version of a plugin `house`: its file.
 fn house(world: &World, version: u32) -> Result<String> {
-    let dir = world.daemon.dir();
-    let (manifest, plugin) = (dir.join("house.toml"), dir.join(format!("house-{version}.wasm")));
-    fs::write(&manifest, format!("[plugin]\nname = \"house\"\nversion = \"{version}\"\n"))?;
-    let mut embed = world.daemon.davit();
-    embed.args(["plugin", "embed"]).arg(programs().join("plugins/site-defaults.wasm"));
-    run(embed.arg("-m").arg(manifest).arg("-o").arg(&plugin))?;
+    let manifest = format!("[plugin]\nname = \"house\"\nversion = \"{version}\"\n");
+    let file = format!("house-{version}.wasm");
+    let plugin = embed(&world.daemon, world.daemon.dir(), "site-defaults", &manifest, &file)?;
     Ok(plugin.display().to_string())
 }
 
